@@ -1,0 +1,152 @@
+"""Arguments of a kernel call: which are tensors, which are static, and the key under which a specialisation is kept."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from nki_sim.diagnostics.model import Diagnostic, DtypeError, LanguageError
+from nki_sim.frontend.source import reachable
+from nki_sim.frontend.specialise import TensorArgument
+from nki_sim.program.dtypes import DType, dtype_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arguments:
+    """One call's arguments.
+
+    values   by parameter: TensorArgument (or a list or tuple with some) for arrays, anything else as it was given
+    arrays   the arrays, in the order their tensors are made
+    """
+
+    values: dict[str, Any]
+    arrays: list[np.ndarray[Any, Any]]
+    signature: inspect.Signature
+
+
+def bind(
+    function: FunctionType, signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Arguments:
+    """Sort a call's arguments. Raises TypeError for a wrong call, DtypeError for an array type NKI lacks."""
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    arrays: list[np.ndarray[Any, Any]] = []
+    values = {name: _sort(function, name, value, arrays) for name, value in bound.arguments.items()}
+    return Arguments(values, arrays, signature)
+
+
+def _sort(function: FunctionType, name: str, value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
+    if isinstance(value, np.ndarray) or (hasattr(value, "__array__") and not isinstance(value, (np.generic, type))):
+        array = np.asarray(value)
+        try:
+            dtype = dtype_of(array.dtype)
+        except TypeError:
+            raise _wrong_dtype(function, name, array.dtype) from None
+        if array.ndim == 0:
+            return array[()].item()
+        if 0 in array.shape:
+            raise LanguageError(
+                (
+                    Diagnostic(
+                        code="shape",
+                        message=f"{function.__name__}: argument {name} has shape {list(array.shape)}, without elements",
+                    ),
+                )
+            )
+        arrays.append(array)
+        return TensorArgument(array.shape, dtype)
+    if type(value) in (list, tuple):
+        return type(value)(_sort(function, f"{name}[{i}]", v, arrays) for i, v in enumerate(value))
+    return value
+
+
+def _wrong_dtype(function: FunctionType, name: str, dtype: Any) -> DtypeError:
+    narrower = {"float64": "float32", "int64": "int32", "uint64": "uint32"}.get(str(dtype))
+    fix = f"pass {name}.astype(np.{narrower})" if narrower else "pass an array of a type NKI has"
+    return DtypeError(
+        (
+            Diagnostic(
+                code="dtype",
+                message=f"{function.__name__}: argument {name} is {dtype}, which NKI does not have",
+                facts=(
+                    "NKI has int and uint of 8, 16, 32 bits, float32, float16, bfloat16, tfloat32, float8 and bool",
+                ),
+                fix=fix,
+            ),
+        )
+    )
+
+
+_PLAIN = (int, float, str, bytes, bool, type(None), DType, Enum, np.generic)
+
+
+def _static_key(value: Any) -> Any:
+    """A hashable stand-in for a static value: equal values, equal keys. Raises TypeError when there is none."""
+    kind = type(value)
+    if kind in (int, float, str, bool) or value is None:
+        return (kind, value)
+    if isinstance(value, (TensorArgument, *_PLAIN)):
+        return (kind, value)
+    if isinstance(value, (list, tuple)):
+        return (kind, tuple(_static_key(v) for v in value))
+    if isinstance(value, dict):
+        return (kind, tuple((_static_key(k), _static_key(v)) for k, v in value.items()))
+    if isinstance(value, (FunctionType, type, ModuleType)) or callable(value):
+        return (kind, id(value))
+    fields = getattr(value, "__dict__", None)
+    if fields is not None:
+        return (kind, _static_key(fields))
+    raise TypeError(kind.__name__)
+
+
+_Reads = tuple[tuple[dict[str, Any], str], ...]
+_reads: WeakKeyDictionary[FunctionType, tuple[_Reads, tuple[Any, ...]]] = WeakKeyDictionary()
+
+
+def _global_reads(function: FunctionType) -> tuple[_Reads, tuple[Any, ...]]:
+    """The globals (namespace, name) and closure cells that the kernel and its helpers read."""
+    known = _reads.get(function)
+    if known is None:
+        reads: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
+        cells: list[Any] = []
+        for reached in (function, *reachable(function)):
+            for name in _names(reached.__code__):
+                if name in reached.__globals__ and not hasattr(builtins, name):
+                    reads[id(reached.__globals__), name] = (reached.__globals__, name)
+            cells += list(reached.__closure__ or ())
+        known = _reads[function] = (tuple(reads.values()), tuple(cells))
+    return known
+
+
+def _names(code: CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names
+
+
+def specialisation_key(function: FunctionType, arguments: Arguments) -> Any:
+    """What a specialisation depends on: shapes, dtypes, static arguments, and the globals and closures that are read.
+
+    None when some value has no key; the kernel is then specialised afresh at every call.
+    """
+    reads, cells = _global_reads(function)
+    try:
+        key = [tuple((name, _static_key(value)) for name, value in arguments.values.items())]
+        for namespace, name in reads:
+            value = namespace.get(name)
+            key.append(_static_key(value) if not callable(value) else ("", id(value)))  # type: ignore[arg-type]
+        for cell in cells:
+            key.append(_static_key(cell.cell_contents))
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return tuple(key)

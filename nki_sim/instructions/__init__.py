@@ -1,0 +1,1 @@
+"""The instruction set, one folder per family; what an instruction accepts and costs is written in its `.isa` file."""

@@ -1,0 +1,1 @@
+"""The Tensor engine: matrix multiplication and transposition."""

@@ -1,0 +1,1 @@
+"""Running recurrences along the free dimension."""

@@ -1,0 +1,1 @@
+"""Index patterns and selection by predicates."""

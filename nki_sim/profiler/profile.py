@@ -1,0 +1,142 @@
+"""Profile: one simulated run, ready to be read by people and programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nki_sim.profiler import bottleneck
+from nki_sim.profiler.lines import LineUse, by_line
+from nki_sim.profiler.metrics import Metrics, Reload, measure, reloads
+from nki_sim.profiler.stalls import Stall, find_stalls
+from nki_sim.program.ir import Program
+from nki_sim.targets import Target
+from nki_sim.timing.lanes import ENGINES, LANES
+from nki_sim.timing.timeline import Timeline, busy_ns
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from nki_sim.memory.allocate import Allocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineUse:
+    """One engine's share of a run. For "dma", busy_ns is the time of all DMA engines as if they worked together."""
+
+    busy_ns: float
+    active_ratio: float
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryUse:
+    """High-water mark of one on-chip memory, bytes per partition."""
+
+    peak_bytes: int
+    capacity_bytes: int
+
+
+class Profile:
+    """What a run took and why. `run` is the Timeline behind it; `timeline` its rows (see timing.timeline.ROW).
+
+    total_ns is the kernel body; launch_ns, the runtime's overhead around it, is reported apart.
+    """
+
+    def __init__(
+        self, program: Program, timeline: Timeline, target: Target, *, allocation: Allocation | None = None
+    ) -> None:
+        self.program = program
+        self.run = timeline
+        self.target = target
+        self._allocation = allocation
+
+    @property
+    def total_ns(self) -> float:
+        return self.run.total_ns
+
+    @property
+    def launch_ns(self) -> float:
+        return self.run.launch_ns
+
+    @property
+    def timeline(self) -> npt.NDArray[Any]:
+        """Structured array, one row per machine instruction or transfer."""
+        return self.run.rows
+
+    @cached_property
+    def engines(self) -> dict[str, EngineUse]:
+        """By name: tensor, vector, scalar, gpsimd, sync, and dma for the DMA engines together."""
+        run = self.run
+        executed = np.zeros(len(LANES), np.int64)
+        for work, count in zip(run.works, run.counts, strict=True):
+            if work is not None:
+                executed[work.lane] += count
+        found: dict[str, EngineUse] = {}
+        for lane, name in enumerate(LANES[:ENGINES]):
+            found[name] = self._use(busy_ns(run.rows[run.rows["lane"] == lane]), int(executed[lane]))
+        found["dma"] = self._use(run.dma_busy_ns, int(executed[ENGINES:].sum()))
+        return found
+
+    def _use(self, busy: float, instructions: int) -> EngineUse:
+        ratio = min(1.0, busy / self.total_ns) if self.total_ns else 0.0
+        return EngineUse(busy_ns=busy, active_ratio=ratio, instructions=instructions)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return measure(self.run)
+
+    @cached_property
+    def reloads(self) -> list[Reload]:
+        """HBM tensors read, most often first."""
+        return reloads(self.run)
+
+    @cached_property
+    def stalls(self) -> list[Stall]:
+        """Waits of the compute engines, added up by line and cause, longest first."""
+        return find_stalls(self.run)
+
+    @cached_property
+    def lines(self) -> list[LineUse]:
+        """Time by source line, most first."""
+        return by_line(self.run)
+
+    @cached_property
+    def memory(self) -> dict[str, MemoryUse]:
+        """By space, "sbuf" and "psum"; empty when the tensors were not placed."""
+        if self._allocation is None:
+            return {}
+        return {
+            space: MemoryUse(peak_bytes=peak.bytes, capacity_bytes=peak.capacity_bytes)
+            for space, peak in self._allocation.peaks.items()
+        }
+
+    @cached_property
+    def bottleneck(self) -> str:
+        """One sentence: what bounds this run."""
+        return bottleneck.describe(self.run, self.engines, self.metrics, self.reloads, self.stalls)
+
+    def to_json(self) -> dict[str, Any]:
+        """The profile as plain values, versioned, units in the names; see reporters.json."""
+        from nki_sim.profiler.reporters.json import to_json
+
+        return to_json(self)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from nki_sim.profiler.reporters import lines, stalls, summary, timeline
+
+        yield from summary.render(self)
+        yield ""
+        yield from timeline.render(self, options.max_width)
+        if self.stalls:
+            yield ""
+            yield from stalls.render(self)
+        yield ""
+        yield from lines.render(self, options.max_width)
+
+    def __repr__(self) -> str:
+        return f"<profile of {self.program.name} on {self.target.name}: {self.total_ns:.0f} ns>"

@@ -1,0 +1,168 @@
+"""Specialisation: a kernel built for one set of shapes: program, findings, placement; lazily engine and profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nki_sim import checks, memory, targets
+from nki_sim.arguments import Arguments
+from nki_sim.checks import accumulation
+from nki_sim.diagnostics.model import Diagnostic, NotImplementedYet
+from nki_sim.frontend.specialise import specialise
+from nki_sim.options import KernelOptions
+from nki_sim.program.dtypes import bool_
+from nki_sim.program.ir import Loop, Program, Register, TensorDecl
+from nki_sim.program.widen import CannotWiden, widen
+
+if TYPE_CHECKING:
+    from nki_sim.engines import Runner
+    from nki_sim.memory.allocate import Allocation
+    from nki_sim.profiler.profile import Profile
+
+Array = np.ndarray[Any, Any]
+
+
+class Specialisation:
+    """What a kernel became for one set of argument shapes. `program` is resolved: engines and timing read it so."""
+
+    def __init__(
+        self, program: Program, diagnostics: list[Diagnostic], allocation: Allocation, options: KernelOptions
+    ) -> None:
+        self.program = program
+        self.diagnostics = diagnostics
+        self.allocation = allocation
+        self.options = options
+        self.target = targets.load(options.target)
+        self._runner: Runner | None = None
+        self._running = program
+        self._profile: Profile | None = None
+
+    @classmethod
+    def build(cls, function: FunctionType, arguments: Arguments, options: KernelOptions) -> Specialisation:
+        """Specialise, allocate and check. Raises what `frontend.specialise` raises; other findings are kept."""
+        target = targets.load(options.target)
+
+        def call(bound: Mapping[str, Any]) -> Any:
+            binding = arguments.signature.bind_partial()
+            binding.arguments.update(bound)
+            return function(*binding.args, **binding.kwargs)
+
+        program, found = specialise(
+            function, arguments.values, call=call, target=target, dialect=options.dialect, name=function.__name__
+        )
+        allocation = memory.allocate(program, target, separate=options.memory == "separate")
+        found = found + list(allocation.diagnostics)
+        if not any(d.severity == "error" for d in found):
+            found += accumulation.resolve(program, target)
+            found += checks.run(program, target, allocation)
+        return cls(program, found, allocation, options)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def run(self, arguments: Arguments, on_print: Callable[[str], None]) -> Any:
+        """Execute with the arrays of `arguments`; the results as the kernel returned them."""
+        runner = self._prepare()
+        program = self._running
+        hbm: dict[int, Array] = {}
+        write_back: list[tuple[Array, Array, TensorDecl]] = []
+        for tensor, array in zip(program.inputs, arguments.arrays, strict=True):
+            held = _held(array, tensor)
+            if tensor.written and not np.shares_memory(held, array):
+                write_back.append((array, held, tensor))
+            hbm[tensor.index] = held
+        for tensor in program.tensors:
+            if tensor.space == "hbm" and tensor.role != "input":
+                constant = program.constants.get(tensor.index)
+                hbm[tensor.index] = np.empty(tensor.shape, tensor.dtype.storage) if constant is None else constant
+        runner(hbm, on_print)
+        for array, held, _tensor in write_back:
+            array[...] = held.astype(array.dtype).reshape(array.shape)
+        return self._results(program, hbm)
+
+    def _prepare(self) -> Runner:
+        if self._runner is None:
+            program, placement = self.program, self.allocation.placement
+            if not self.options.precise:
+                try:
+                    program = widen(program)
+                except CannotWiden as error:
+                    raise NotImplementedYet(
+                        (Diagnostic(code="owed", message=f"precise=False: {error}", owner="simulator"),)
+                    ) from error
+                placement = memory.allocate(program, self.target, separate=True).placement
+            self._running = program
+            self._runner = _engine(self.options.engine)(program, placement, self.target)
+        return self._runner
+
+    def _results(self, program: Program, hbm: dict[int, Array]) -> Any:
+        results = []
+        for pattern in program.results:
+            array = hbm[pattern.tensor.index].reshape(-1)
+            itemsize = array.itemsize
+            view = np.lib.stride_tricks.as_strided(
+                array[pattern.offset :], pattern.shape, tuple(stride * itemsize for stride, _ in pattern.dims)
+            )
+            results.append(view.view(np.bool_) if pattern.dtype is bool_ else view)
+        if program.returns == "none":
+            return None
+        if program.returns == "one":
+            return results[0]
+        return tuple(results) if program.returns == "tuple" else results
+
+    # -- timing ------------------------------------------------------------------------------------------------------
+
+    def profile(self, arguments: Arguments) -> Profile:
+        """Simulated time. A loop whose trip count depends on data makes the kernel run first, to count."""
+        from nki_sim.profiler.profile import Profile
+        from nki_sim.timing import simulate
+
+        depends = _depends_on_data(self.program.body)
+        if self._profile is not None and not depends:
+            return self._profile
+        trips = None
+        if depends:
+            self.run(arguments, lambda _: None)
+            assert self._runner is not None
+            trips = self._runner.trips
+        timeline = simulate(
+            self.program, self.allocation.placement, self.target, trips=trips, schedule=self.options.schedule
+        )
+        found = Profile(self.program, timeline, self.target, allocation=self.allocation)
+        self._profile = found
+        return found
+
+
+def _engine(name: str) -> Callable[[Program, Any, targets.Target], Runner]:
+    """The `prepare` of an engine, imported when it is first needed: llvmlite takes a while."""
+    if name == "jit":
+        from nki_sim.engines import jit
+
+        return jit.prepare
+    from nki_sim.engines import reference
+
+    return reference.prepare
+
+
+def _held(array: Array, tensor: TensorDecl) -> Array:
+    """`array` as the engine holds it: C-contiguous, in the storage type of `tensor`, writable where it is written."""
+    source = array.view(np.uint8) if array.dtype == np.bool_ else array
+    if source.dtype != tensor.dtype.storage:
+        source = source.astype(tensor.dtype.storage)
+    held = np.ascontiguousarray(source)
+    if tensor.written and not held.flags.writeable:
+        held = held.copy()
+    return held
+
+
+def _depends_on_data(body: list[Any]) -> bool:
+    for item in body:
+        if isinstance(item, Loop):
+            if item.condition is not None or isinstance(item.start, Register) or isinstance(item.stop, Register):
+                return True
+            if _depends_on_data(item.body):
+                return True
+    return False

@@ -1,0 +1,266 @@
+"""Costs: what one instruction takes of its engine, in ns, from its `.isa` formula and the target's physical terms.
+
+The formula gives the cycles an instruction streams; the target's sections add the issue term, the price of a
+per-partition operand, the access to PSUM or SBUF, and the drain that a dependent instruction sees. The floor of the
+formulas (MIN_II) is the issue term under another name, so it is taken out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from nki_sim.instructions.evaluate import Context, bind, cost, evaluate, holds
+from nki_sim.instructions.spec import Expression, InstructionSpec, Tree
+from nki_sim.instructions.table import SPECS
+from nki_sim.program.access import AccessPattern
+from nki_sim.program.ir import Instruction
+from nki_sim.targets import Target
+from nki_sim.timing.lanes import (
+    COMPUTE,
+    GPSIMD,
+    LANE_OF,
+    LANES,
+    MATMUL,
+    REGISTER,
+    SCALAR,
+    SYNC,
+    TENSOR,
+    TRANSFER,
+    TRANSPOSE,
+    VECTOR,
+)
+from nki_sim.timing.transfers import Transfer, transfer_of
+
+# Attributes read below; those that the `.isa` formulas read are found in the formulas.
+_PRICED = frozenset(
+    {"op", "perf_mode", "is_transpose", "is_stationary_onezero", "is_moving_onezero", "dge_mode", "engine"}
+)
+_POINTERS = ("operand0", "operand1", "bias", "scale", "initial")
+_FLOORS = frozenset({"MIN_II"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The price of one instruction signature.
+
+    kind            COMPUTE, MATMUL, TRANSPOSE, TRANSFER or REGISTER
+    interval_ns     start to the earliest start of the next instruction (not for MATMUL and TRANSPOSE)
+    drain_ns        from there until a dependent instruction may be signalled
+    passes          MATMUL machine instructions, each with its own weight load
+    cycles          streamed by each of them
+    load_cycles     of each weight load
+    table           function table of the Scalar Engine, 0 when any will do
+    model_flops     arithmetic of a matmul; 0 for transposes and everything else
+    columns         moving columns of a matmul or transpose
+    formula         the `.isa` formula charged, with its citation
+    """
+
+    kind: int
+    lane: int
+    interval_ns: float = 0.0
+    drain_ns: float = 0.0
+    passes: int = 1
+    cycles: float = 0.0
+    load_cycles: float = 0.0
+    table: int = 0
+    model_flops: int = 0
+    columns: int = 0
+    transfer: Transfer | None = None
+    formula: str = ""
+    citation: str = ""
+
+
+class CostTable:
+    """Prices by signature, for one target."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._known: dict[tuple[Any, ...], Work] = {}
+        self._attributes: dict[str, tuple[str, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def work(self, instruction: Instruction) -> Work:
+        """The price of `instruction`, computed once for all that differ only in addresses."""
+        op = instruction.op
+        names = self._attributes.get(op)
+        if names is None:
+            names = self._attributes[op] = _priced_attributes(SPECS[op])
+        get = instruction.attributes.get
+        key: list[Any] = [op, instruction.engine]
+        key += [get(name) for name in names]
+        for operand in instruction.operands.values():
+            if type(operand) is AccessPattern:
+                key += (operand.tensor.space, operand.dtype, operand.dims)
+                partition = operand.partition
+                if partition is not None:
+                    key.append(partition[2])
+                if operand.dynamic is not None or operand.vector is not None:
+                    key += (operand.dynamic is None, operand.vector is None)
+            else:
+                key.append(type(operand))
+        signature = tuple(key)
+        found = self._known.get(signature)
+        if found is None:
+            found = self._known[signature] = price(instruction, self.target)
+        return found
+
+
+def _priced_attributes(spec: InstructionSpec) -> tuple[str, ...]:
+    """The attributes that a price depends on."""
+    read: set[str] = set(_PRICED)
+    for rule in spec.costs:
+        for formula in (rule.expression, rule.condition.when):
+            read |= formula.names if formula is not None else frozenset()
+    return tuple(attribute.name for attribute in spec.attributes if attribute.name in read)
+
+
+def price(instruction: Instruction, target: Target) -> Work:
+    """The price of one instruction on `target`."""
+    op = instruction.op
+    if op == "dma_copy":
+        transfer = transfer_of(instruction, target)
+        return Work(kind=TRANSFER, lane=transfer.lane, transfer=transfer, citation="target [dma]")
+    lane = LANE_OF.get(instruction.engine, SYNC)
+    if op.startswith("register_") or op == "device_print" or lane == SYNC:
+        return Work(kind=REGISTER, lane=lane, interval_ns=target["sync.instruction_ns"], citation="target [sync]")
+    if lane == TENSOR:
+        return _tensor_work(instruction, target)
+    return _stream_work(instruction, lane, target)
+
+
+def _stream_work(instruction: Instruction, lane: int, target: Target) -> Work:
+    """Vector, Scalar and GpSimd: issue + stream, then drain."""
+    engine = LANES[lane]
+    cycles, formula, citation = stream_cycles(instruction, target)
+    operands = instruction.operands
+    sources = [
+        value
+        for name, value in operands.items()
+        if isinstance(value, AccessPattern) and name not in ("dst", "reduce_res") and not _is_pointer(instruction, name)
+    ]
+    if lane != GPSIMD:
+        cycles += _issue_cycles(instruction, lane, sources, target)
+    clock = target[f"{engine}.clock_ghz"]
+    return Work(
+        kind=COMPUTE,
+        lane=lane,
+        interval_ns=cycles / clock,
+        drain_ns=target[f"{engine}.drain_cycles"] / clock,
+        table=_table(instruction, target) if lane == SCALAR else 0,
+        formula=formula,
+        citation=citation,
+    )
+
+
+def _issue_cycles(instruction: Instruction, lane: int, sources: list[AccessPattern], target: Target) -> float:
+    engine = LANES[lane]
+    cycles = target[f"{engine}.issue_cycles"]
+    if any(_is_pointer(instruction, name) for name in instruction.operands):
+        cycles += target[f"{engine}.pointer_cycles"]
+        if lane == SCALAR and sources and _all_sbuf(*sources):
+            # Seen with a bias pointer only; a plain copy from SBUF has not been measured.
+            cycles += target["scalar.sbuf_source_cycles"]
+    if lane == VECTOR and any(s.tensor.space == "psum" for s in sources):
+        cycles += target["vector.psum_source_cycles"]
+    return cycles
+
+
+def _is_pointer(instruction: Instruction, name: str) -> bool:
+    """Whether the operand is one value per partition read beside the data."""
+    if name not in _POINTERS or not isinstance(instruction.operands.get(name), AccessPattern):
+        return False
+    return not (name == "operand1" and instruction.op == "scalar_tensor_tensor")
+
+
+def _all_sbuf(*patterns: Any) -> bool:
+    return all(isinstance(p, AccessPattern) and p.tensor.space == "sbuf" for p in patterns)
+
+
+def _table(instruction: Instruction, target: Target) -> int:
+    """The function table an activation needs; each function the target does not list has one of its own."""
+    op = instruction.attributes.get("op")
+    if not instruction.op.startswith("activation") or not isinstance(op, str):
+        return 0
+    tables = target.numbers["activation_tables"]
+    return int(tables[op].value) if op in tables else 1000 + sum(map(ord, op))
+
+
+def _tensor_work(instruction: Instruction, target: Target) -> Work:
+    operands, attributes = instruction.operands, instruction.attributes
+    dst = operands["dst"]
+    assert isinstance(dst, AccessPattern)
+    if instruction.op == "nc_transpose":
+        assert isinstance(operands["data"], AccessPattern)
+        moving = stationary = operands["data"]
+        # The data are the weights; the identity that streams past has as many columns as the data have partitions.
+        columns, weights, transpose = moving.shape[0], moving.free_elements, True
+    else:
+        assert isinstance(operands["moving"], AccessPattern) and isinstance(operands["stationary"], AccessPattern)
+        moving, stationary = operands["moving"], operands["stationary"]
+        rows = 2 if attributes.get("perf_mode") in ("double_row", "double_row_gen3") else 1
+        columns, weights = moving.free_elements // rows, stationary.free_elements // rows
+        transpose = bool(attributes.get("is_transpose"))
+    documented = cost(SPECS[instruction.op], instruction, target)
+    passes, load = 1, weights / target["tensor.fast_load_ratio"]
+    if moving.dtype == "float32" or stationary.dtype == "float32":
+        # Four passes over the columns are two MATMULs of two passes each, as the profiles show.
+        passes = 2 if documented.cycles >= 4 * columns else 1
+        load = weights * target["tensor.load_cycles_fp32_transpose" if transpose else "tensor.load_cycles_fp32"]
+    return Work(
+        kind=TRANSPOSE if transpose else MATMUL,
+        lane=TENSOR,
+        passes=passes,
+        cycles=documented.cycles / passes,
+        load_cycles=load,
+        model_flops=0 if transpose else 2 * moving.elements * dst.shape[0],
+        columns=columns,
+        formula=documented.formula,
+        citation=documented.citation,
+    )
+
+
+def stream_cycles(instruction: Instruction, target: Target) -> tuple[float, str, str]:
+    """(cycles, formula, citation) of the `.isa` cost without its floor; one element per cycle where there is none."""
+    spec = SPECS[instruction.op]
+    context = Context(
+        dims=bind(spec, instruction.operands, instruction.attributes, target),
+        operands=instruction.operands,
+        attributes=instruction.attributes,
+        target=target,
+        engine=instruction.engine,
+    )
+    for rule in spec.costs:
+        if rule.part == "" and holds(rule.condition, context):
+            if rule.expression is None:
+                break
+            value = evaluate(_without_floor(rule.expression), context)
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                return float(value), rule.expression.text, rule.citation
+            break
+    return float(_most_elements(spec, instruction)), "", "assumed: one element per cycle"
+
+
+def _most_elements(spec: InstructionSpec, instruction: Instruction) -> int:
+    tiles = [v for v in instruction.operands.values() if isinstance(v, AccessPattern)]
+    return max((tile.free_elements for tile in tiles), default=1)
+
+
+@lru_cache(maxsize=1024)
+def _without_floor(expression: Expression) -> Expression:
+    return Expression(text=expression.text, tree=_strip(expression.tree))
+
+
+def _strip(tree: Tree) -> Tree:
+    """The formula with MIN_II taken out of every max()."""
+    parts = tuple(
+        _strip(part) if isinstance(part, tuple) and part and isinstance(part[0], str) else part for part in tree
+    )
+    if parts[:2] == ("call", "max"):
+        kept = tuple(p for p in parts[2:] if not (p[0] == "constant" and p[1] in _FLOORS))
+        return kept[0] if len(kept) == 1 else ("call", "max", *kept)
+    return parts

@@ -1,0 +1,247 @@
+"""The clock: runs a Plan through in-order engines, the DMA pool and the semaphores between them.
+
+Each engine takes its instructions in program order; an instruction starts when its engine is free and everything it
+waits for has been signalled. Inside an instruction the machine is deterministic, so a price is charged; only what is
+shared (the DMA pool) or has a memory (the Tensor Engine's clock) is simulated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nki_sim.timing.clock import ClockGate
+from nki_sim.timing.costs import Work
+from nki_sim.timing.lanes import (
+    BRANCH_STALL,
+    COMPUTE,
+    DMA_LOAD,
+    ENGINES,
+    NO_STALL,
+    QUEUE_STALL,
+    REGISTER,
+    REUSE_STALL,
+    TABLE_LOAD,
+    TABLE_STALL,
+    TENSOR,
+    TRANSFER,
+    TRIGGER,
+    WEIGHT_STALL,
+)
+from nki_sim.timing.plan import BACK, Plan, Predecessors
+from nki_sim.timing.pool import DmaPool
+from nki_sim.timing.timeline import ROW, TRANSFER_ROW, Rows, Timeline
+
+_NAN = float("nan")
+_ROW_FIELDS = len(ROW.names or ())
+
+
+def _structured(fields: list[float], layout: np.dtype[Any]) -> Rows:
+    """Values given field by field, row by row, as a structured array."""
+    names = layout.names or ()
+    table = np.array(fields, np.float64).reshape(-1, len(names))
+    rows = np.empty(len(table), layout)
+    for column, name in enumerate(names):
+        rows[name] = table[:, column]
+    return rows
+
+
+class Scheduler:
+    """One run. `run` walks the plan; the other methods are its steps, one per kind of instruction."""
+
+    def __init__(self, plan: Plan) -> None:
+        target = plan.target
+        self.plan = plan
+        self.free = [0.0] * ENGINES
+        self.branched = [False] * ENGINES
+        self.gate = ClockGate(target)
+        self.pool = DmaPool()
+        self.ends: list[float] = []
+        self.lanes: list[int] = []
+        engine, tensor = target["semaphore.engine_ns"], target["semaphore.to_tensor_ns"]
+        self.wake_ns = [engine] * ENGINES
+        self.wake_ns[TENSOR] = tensor
+        self.trigger_wake_ns = target["semaphore.to_trigger_ns"]
+        self.dma_wake_ns = target["semaphore.dma_wake_ns"]
+        self.branch_ns = target["sync.branch_ns"]
+        self.table_ns = target["scalar.table_load_ns"]
+        self.table = 0
+        self.spaced: dict[tuple[int, str], float] = {}
+        self.dma_engines = target["dma.engines"]
+        self.hbm_bytes_per_ns = target["hbm.bandwidth_bytes_per_ns"]
+
+        self.issue_ns = target["tensor.issue_cycles"] / target["tensor.stream_ghz"]
+        self.mm_drain_ns = target["tensor.drain_ns"]
+        self.mm_drain_cycles = target["tensor.drain_cycles"]
+        self.load_issue_ns = target["tensor.load_issue_ns"]
+        self.last_stream_ns = -1e9
+        # Fields of ROW and TRANSFER_ROW, one after another: far cheaper than an object per row.
+        self.fields: list[float] = []
+        self.transfers: list[float] = []
+
+    def run(self) -> Timeline:
+        plan = self.plan
+        ends, lanes = self.ends, self.lanes
+        cause = (NO_STALL, -1)
+        for index, (number, work, waits) in enumerate(zip(plan.instances, plan.works, plan.waits, strict=True)):
+            if work is None:
+                assert number == BACK
+                self._back()
+                ends.append(0.0)
+                lanes.append(0)
+                continue
+            kind = work.kind
+            lane = work.lane
+            transfer = work.transfer
+            if waits:
+                wake = self.trigger_wake_ns if transfer is not None else self.wake_ns[lane]
+                ready, cause = self._ready(waits, wake)
+            else:
+                ready = 0.0
+            if kind in (COMPUTE, REGISTER):
+                end = self._compute(work, ready, cause, number, index)
+            elif transfer is not None:
+                end = self._transfer(work, ready, cause, number, index)
+            else:
+                end = self._matmul(work, ready, cause, number, index)
+            ends.append(end)
+            lanes.append(lane)
+        return self._timeline()
+
+    def _ready(self, waits: Predecessors, wake: float) -> tuple[float, tuple[int, int]]:
+        """When the last signal arrives, and (stall, instruction) that it comes from."""
+        ends, lanes, dma = self.ends, self.lanes, self.dma_wake_ns
+        ready, last = -1.0, 0
+        for code in waits:
+            producer = code >> 1
+            at = ends[producer] + (dma if lanes[producer] >= DMA_LOAD else wake)
+            if at > ready:
+                ready, last = at, code
+        producer = last >> 1
+        return ready, (REUSE_STALL if last & 1 else 1 + lanes[producer], self.plan.instances[producer])
+
+    def _compute(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
+        lane = work.lane
+        free = self.free[lane]
+        loaded = False
+        if work.table and work.table != self.table:
+            # The load needs no data, so it does not wait for the instruction's operands.
+            self.table = work.table
+            loaded_at = free + self.table_ns
+            self.fields += (lane, TABLE_LOAD, free, loaded_at, loaded_at, number, index, NO_STALL, 0.0, -1, _NAN)
+            free = loaded_at
+            loaded = True
+        start, stall, waited = (ready, cause[0], cause[1]) if ready > free else (free, NO_STALL, -1)
+        if not stall and loaded:
+            stall = TABLE_STALL
+        issue_end = start + work.interval_ns
+        end = issue_end + work.drain_ns
+        self.free[lane] = issue_end
+        if not stall and self.branched[lane]:
+            stall = BRANCH_STALL
+        self.branched[lane] = False
+        self.fields += (lane, work.kind, start, issue_end, end, number, index, stall, start - free, waited, _NAN)
+        return end
+
+    def _transfer(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
+        transfer = work.transfer
+        assert transfer is not None
+        lane = transfer.trigger
+        free = self.free[lane]
+        queue = (lane, transfer.mode)
+        spaced = self.spaced.get(queue, 0.0)
+        start, stall, waited = free, NO_STALL, -1
+        if spaced > start:
+            start, stall = spaced, QUEUE_STALL
+        if ready > start:
+            start, stall, waited = ready, cause[0], cause[1]
+        issue_end = start + transfer.trigger_ns
+        self.free[lane] = issue_end
+        self.spaced[queue] = start + transfer.spacing_ns
+        self.fields += (lane, TRIGGER, start, issue_end, issue_end, number, index, stall, start - free, waited, _NAN)
+        first = start + transfer.first_ns
+        hbm_ns = (transfer.read_bytes + transfer.write_bytes) / self.hbm_bytes_per_ns
+        pool_ns = max(transfer.engine_ns * transfer.engines / self.dma_engines, hbm_ns)
+        begin, done = self.pool.place(first, pool_ns)
+        done = max(done, begin + transfer.engine_ns)
+        end = done + transfer.tail_ns
+        late = begin - first
+        self.transfers += (
+            len(self.fields) // _ROW_FIELDS,
+            transfer.engines,
+            transfer.descriptors,
+            transfer.run_bytes,
+            transfer.moved_bytes,
+            transfer.read_bytes,
+            transfer.write_bytes,
+            pool_ns,
+        )
+        stall = QUEUE_STALL if late > 0 else NO_STALL
+        self.fields += (work.lane, TRANSFER, begin, done, end, number, index, stall, late, -1, _NAN)
+        return end
+
+    def _matmul(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
+        gate = self.gate
+        free = self.free[TENSOR]
+        last = self.last_stream_ns
+        end = 0.0
+        for _ in range(work.passes):
+            load = last + self.load_issue_ns
+            waiting = ready > load
+            if waiting:
+                load = ready
+            if load >= gate.end_ns or free >= gate.end_ns:
+                gate.reach(load if load > free else free)
+            start = load + work.load_cycles / gate.ghz
+            if load > free:
+                # The first work after a gap runs ahead of a slow clock.
+                start = max(load, start - gate.credit_ns)
+            why, blamed = NO_STALL, -1
+            if start > free:
+                why, blamed = cause if waiting and ready > free else (WEIGHT_STALL, -1)
+            else:
+                start = free
+            streamed = gate.stream(start, work.cycles)
+            issue_end = streamed + self.issue_ns if gate.warm else streamed
+            end = streamed + self.mm_drain_ns + self.mm_drain_cycles / gate.ghz
+            if end < issue_end:
+                end = issue_end
+            self.fields += (
+                TENSOR, work.kind, start, issue_end, end, number, index, why, start - free, blamed, load,
+            )  # fmt: skip
+            free, last, ready = issue_end, start, -1.0
+        self.free[TENSOR] = free
+        self.last_stream_ns = last
+        return end
+
+    def _back(self) -> None:
+        for lane in range(ENGINES):
+            self.free[lane] += self.branch_ns
+            self.branched[lane] = True
+
+    def _timeline(self) -> Timeline:
+        plan = self.plan
+        rows = _structured(self.fields, ROW)
+        transfers = _structured(self.transfers, TRANSFER_ROW)
+        works: list[Work | None] = [None] * len(plan.instructions)
+        counts = np.zeros(len(plan.instructions), np.int64)
+        for number, work in zip(plan.instances, plan.works, strict=True):
+            if number >= 0:
+                works[number] = work
+                counts[number] += 1
+        launch = plan.target["launch.preamble_ns"] + plan.target["launch.postamble_ns"]
+        return Timeline(
+            program=plan.program,
+            target=plan.target,
+            total_ns=float(rows["end_ns"].max()) if len(rows) else 0.0,
+            launch_ns=launch,
+            rows=rows,
+            transfers=transfers,
+            instructions=plan.instructions,
+            works=works,
+            counts=counts,
+            slow_clock_ns=self.gate.slow_ns,
+            dma_busy_ns=self.pool.busy_ns,
+            waits=plan.waits,
+        )

@@ -1,0 +1,119 @@
+"""DMA: descriptors, engines and latencies on trn2 against the published profiles (perf_notes, table a3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from nki_sim.program.access import AccessPattern
+from nki_sim.program.dtypes import bfloat16, float32
+from nki_sim.targets import load
+from nki_sim.timing import simulate
+from nki_sim.timing.pool import DmaPool
+from nki_sim.timing.transfers import transfer_of
+from tests.support.ir import part
+from tests.timing.building import Timed
+
+
+def alone(rows: int, row_bytes: int, mode: str, *, store: bool = False) -> float:
+    """Trigger to completion of one transfer of contiguous rows."""
+    build = Timed()
+    on_chip = build.sbuf(rows, row_bytes // 4)
+    if store:
+        build.move(build.output(rows, row_bytes // 4), on_chip, mode=mode)
+    else:
+        build.move(on_chip, build.input(rows, row_bytes // 4), mode=mode)
+    return simulate(build.program, None, load("trn2")).total_ns
+
+
+@pytest.mark.parametrize(
+    "row_bytes, mode, published",
+    [
+        (256, "hwdge", 1878),
+        (512, "hwdge", 1800),
+        (1024, "swdge", 1672),
+        (2048, "swdge", 2112),
+        (4096, "swdge", 2958),
+    ],
+)
+def test_load_of_128_rows(row_bytes: int, mode: str, published: float) -> None:
+    # The 256-byte load was measured slower than the 512-byte one; no model of both is better than about 6 %.
+    assert alone(128, row_bytes, mode) == pytest.approx(published, rel=0.065 if row_bytes == 256 else 0.04)
+
+
+@pytest.mark.parametrize("store, published", [(True, 2611), (False, 3294)])
+def test_512_kilobytes_both_ways(store: bool, published: float) -> None:
+    build = Timed()
+    chip = build.sbuf(128, 2, 512)
+    other = build.output(256, 512) if store else build.input(256, 512)
+    pattern = AccessPattern(other, float32, None, 0, ((512, 128), (512 * 128, 2), (1, 512)))
+    if store:
+        build.move(pattern, chip, mode="hwdge", engine="sync")
+    else:
+        build.move(chip, pattern, mode="hwdge", engine="sync")
+    assert simulate(build.program, None, load("trn2")).total_ns == pytest.approx(published, rel=0.03)
+
+
+def test_queued_transfers_run_at_the_rate_of_the_engines() -> None:
+    """512 KB every 1248-1252 ns on the device."""
+    build = Timed()
+    for _ in range(40):
+        build.move(build.sbuf(128, 1024), build.input(128, 1024), mode="swdge")
+    timeline = simulate(build.program, None, load("trn2"))
+    busy = timeline.lane("dma load")
+    per_transfer = (busy["issue_end_ns"][-1] - busy["issue_end_ns"][9]) / 30
+    assert per_transfer == pytest.approx(1250, rel=0.02)
+
+
+@pytest.mark.parametrize("row_bytes, published", [(4, 8), (256, 17), (512, 27), (1024, 43), (2048, 83), (4096, 158)])
+def test_descriptor_time(row_bytes: int, published: float) -> None:
+    build = Timed()
+    made = build.move(build.sbuf(16, row_bytes // 4), build.input(16, row_bytes // 4))
+    transfer = transfer_of(made, load("trn2"))
+    assert transfer.engine_ns / (transfer.descriptors / transfer.engines) == pytest.approx(published, rel=0.11, abs=1)
+
+
+def test_an_engine_serves_eight_partitions() -> None:
+    build = Timed()
+    few = build.move(build.sbuf(4, 4096, dtype=bfloat16), build.input(4, 4096, dtype=bfloat16))
+    many = build.move(build.sbuf(128, 4096, dtype=bfloat16), build.input(128, 4096, dtype=bfloat16))
+    assert transfer_of(few, load("trn2")).engines == 1
+    assert transfer_of(many, load("trn2")).engines == 16
+
+
+def test_descriptors_follow_contiguity() -> None:
+    build = Timed()
+    source = build.input(128, 1024)
+    tile = build.sbuf(128, 512)
+    rows = build.move(tile, part(source, None, slice(0, 512)))
+    strided = build.move(tile, part(source, None, slice(0, 1024, 2)))
+    whole = build.move(build.output(128, 1024), source)
+    assert transfer_of(rows, load("trn2")).descriptors == 128
+    assert transfer_of(strided, load("trn2")).descriptors == 128 * 512
+    moved = transfer_of(whole, load("trn2"))
+    assert (moved.descriptors, moved.run_bytes) == (8, 65536)
+
+
+@pytest.mark.parametrize(
+    "target, dtype, mode, trigger",
+    [("trn2", float32, "hwdge", "sync"), ("trn2", bfloat16, "none", "sync"), ("trn1", float32, "none", "sync")],
+)
+def test_who_makes_the_descriptors(target: str, dtype: object, mode: str, trigger: str) -> None:
+    build = Timed(target)
+    made = build.move(build.sbuf(128, 512), build.input(128, 512, dtype=dtype))  # type: ignore[arg-type]
+    transfer = transfer_of(made, load(target))
+    assert (transfer.mode, ["tensor", "vector", "scalar", "gpsimd", "sync"][transfer.trigger]) == (mode, trigger)
+
+
+def test_small_rows_waste_the_engines() -> None:
+    """nki-dma-bandwidth-guide.rst: short rows are bound by descriptors."""
+    short, long = alone(128, 512, "none"), alone(128, 16384, "none")
+    assert long / short < 16384 / 512 / 3
+
+
+def test_pool_fills_gaps_and_never_gives_a_moment_twice() -> None:
+    pool = DmaPool()
+    assert pool.place(100, 50) == (100, 150)
+    assert pool.place(0, 30) == (0, 30)
+    assert pool.place(20, 100) == (30, 180)
+    assert pool.place(10, 5) == (180, 185)
+    assert pool.busy_ns == 185
