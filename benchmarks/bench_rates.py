@@ -17,7 +17,6 @@ from benchmarks.bench_calls import long_chain
 from benchmarks.report import machine_line
 from kernels.matmul import matmul_tiled
 from nki_sim import checks, memory, targets
-from nki_sim.checks import accumulation
 from nki_sim.frontend.specialise import specialise
 from nki_sim.timing import simulate
 
@@ -57,11 +56,10 @@ def stages(title: str, kernel: Any, *arrays: Any) -> None:
     program = trace()
     count = len(program)
     allocation = memory.allocate(program, target)
-    accumulation.resolve(program, target)
+    checks.run(program, target, allocation)
 
     def check() -> int:
         fresh = memory.allocate(program, target)
-        accumulation.resolve(program, target)
         checks.run(program, target, fresh)
         return count
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from nki_sim import checks, memory, targets
 from nki_sim.arguments import Arguments
-from nki_sim.checks import accumulation
 from nki_sim.diagnostics.model import Diagnostic, NotImplementedYet
 from nki_sim.frontend.specialise import specialise
 from nki_sim.options import KernelOptions
@@ -57,7 +56,6 @@ class Specialisation:
         allocation = memory.allocate(program, target, separate=options.memory == "separate")
         found = found + list(allocation.diagnostics)
         if not any(d.severity == "error" for d in found):
-            found += accumulation.resolve(program, target)
             found += checks.run(program, target, allocation)
         return cls(program, found, allocation, options)
 

@@ -103,6 +103,7 @@ class Recorder:
             address=address,
             site=self.site(sys._getframe(2)) if site is None else site,
             position=self.position,
+            depth=self.loop_depth,
         )
         self.program.tensors.append(tensor)
         return tensor
@@ -217,8 +218,8 @@ class Recorder:
                     (
                         *self.diagnostics,
                         Diagnostic(
-                            code="language-loop-counter",
-                            message=f"{op}: dst is the counter of a device loop, which cannot be written",
+                            code="language-dynamic-counter",
+                            message=f"{op}: dst counts a device loop and cannot be written",
                             spans=self.program.spans(site),
                             facts=("the counter is frozen (nki-language-guide.rst, Dynamic Control Flow)",),
                             fix="keep a register of your own: r = nisa.register_alloc(0)",

@@ -34,6 +34,19 @@ def row_bytes(usable_bytes: int) -> int:
     return -(-padded // ROW_ALIGN_BYTES) * ROW_ALIGN_BYTES
 
 
+def host_rows(target: Target, placement: Placement, tensors: Iterable[TensorDecl]) -> dict[str, int]:
+    """Host bytes per partition of each on-chip memory; more than the device's when `placement` needs more.
+
+    It does when every allocation has storage of its own (``memory="separate"``).
+    """
+    highest = {"sbuf": target.limit("sbuf_usable_bytes"), "psum": target.limit("psum_bytes")}
+    for tensor in tensors:
+        if tensor.space != "hbm" and tensor.index in placement:
+            end = placement[tensor.index][1] + tensor.bytes_per_partition
+            highest[tensor.space] = max(highest[tensor.space], end)
+    return {space: row_bytes(size) for space, size in highest.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfBounds:
     """A run-time address that leaves its tensor.
@@ -102,8 +115,10 @@ class Memory:
 
     def __init__(self, target: Target, placement: Placement, tensors: Iterable[TensorDecl]) -> None:
         partitions = target.limit("pmax")
-        self.sbuf = np.empty((partitions, row_bytes(target.limit("sbuf_usable_bytes"))), np.uint8)
-        self.psum = np.empty((partitions, row_bytes(target.limit("psum_bytes"))), np.uint8)
+        tensors = list(tensors)
+        rows = host_rows(target, placement, tensors)
+        self.sbuf = np.empty((partitions, rows["sbuf"]), np.uint8)
+        self.psum = np.empty((partitions, rows["psum"]), np.uint8)
         self.placement = placement
         self.hbm: dict[int, npt.NDArray[Any]] = {}
         self.registers = Registers()

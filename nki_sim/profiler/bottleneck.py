@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Below this share of the time nobody can be called busy, and what the engines waited for is the answer.
 _BUSY_ENOUGH = 0.5
 _SMALL_DESCRIPTOR_BYTES = 2048
+_NAMES = {"gpsimd": "GpSimd"}
 
 
 def describe(
@@ -40,8 +41,10 @@ def describe(
         return _waiting(name, share, engines, stalls, reload)
     if name == "dma":
         return _moving(metrics, share, reload)
-    text = f"{name.capitalize()} engine busy {percent(share)}"
-    if name == "tensor":
+    text = f"{_NAMES.get(name, name.capitalize())} engine busy {percent(share)}"
+    if name != "tensor":
+        text += _most_of_it(timeline, name)
+    else:
         slow = metrics.slow_clock_ns / timeline.total_ns
         if slow > 0.1:
             text += f", of which {percent(slow)} of the time for a clock not yet warm"
@@ -68,6 +71,18 @@ def _waiting(
     worst = next(one for one in stalls if one.engine == busiest)
     text += f"; the {busiest} engine waits longest {worst.reason}"
     return text + (_again(reload) if worst.cause.startswith("dma") else "")
+
+
+def _most_of_it(timeline: Timeline, engine: str) -> str:
+    """The instruction that takes most of an engine's time."""
+    rows = timeline.lane(engine)
+    took: dict[str, float] = {}
+    lengths = (rows["issue_end_ns"] - rows["start_ns"]).tolist()
+    for number, length in zip(rows["instruction"].tolist(), lengths, strict=True):
+        op = timeline.instructions[number].op
+        took[op] = took.get(op, 0.0) + length
+    op = max(took, key=took.__getitem__)
+    return f", {percent(took[op] / sum(took.values()))} of it in {op}"
 
 
 def _again(reload: Sequence[Reload]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from nki_sim.program.spans import SourceSpan
 from nki_sim.timing.lanes import LANES, SYNC, TRIGGER
@@ -28,25 +29,30 @@ class LineUse:
         return max(self.busy_ns.values(), default=0.0)
 
 
+def lines_of(timeline: Timeline) -> tuple[npt.NDArray[np.int64], list[SourceSpan | None]]:
+    """The number of each instruction's source line, and a span for each line."""
+    numbers: dict[tuple[str, int], int] = {}
+    spans: list[SourceSpan | None] = []
+    of_site: dict[int, int] = {}
+    found = np.empty(len(timeline.instructions), np.int64)
+    for index, instruction in enumerate(timeline.instructions):
+        line = of_site.get(instruction.site)
+        if line is None:
+            span = next(iter(timeline.program.spans(instruction.site)), None)
+            line = numbers.setdefault(("", 0) if span is None else (span.file, span.line), len(numbers))
+            if line == len(spans):
+                spans.append(span)
+            of_site[instruction.site] = line
+        found[index] = line
+    return found, spans
+
+
 def by_line(timeline: Timeline) -> list[LineUse]:
     """Lines by their busiest lane, most first. The busy time of transfers is their share of the DMA engines."""
     rows = timeline.rows
     if not len(rows):
         return []
-    lines: dict[tuple[str, int], int] = {}
-    spans: list[SourceSpan | None] = []
-    line_of_site: dict[int, int] = {}
-    line_of = np.empty(len(timeline.instructions), np.int64)
-    for index, instruction in enumerate(timeline.instructions):
-        line = line_of_site.get(instruction.site)
-        if line is None:
-            span = next(iter(timeline.program.spans(instruction.site)), None)
-            key = ("", 0) if span is None else (span.file, span.line)
-            line = lines.setdefault(key, len(lines))
-            if line == len(spans):
-                spans.append(span)
-            line_of_site[instruction.site] = line
-        line_of[index] = line
+    line_of, spans = lines_of(timeline)
     busy = rows["issue_end_ns"] - rows["start_ns"]
     transfers = timeline.transfers
     busy[transfers["row"]] = transfers["pool_ns"]

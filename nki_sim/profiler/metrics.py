@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import TensorDecl
@@ -81,7 +82,10 @@ def measure(timeline: Timeline) -> Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
-    """How often the bytes of an HBM tensor were read: `times` is bytes read / bytes of the tensor."""
+    """How often an HBM tensor was read: `times` is bytes read / bytes of the tensor.
+
+    A row that one load broadcasts to many partitions counts once, although read_bytes has it many times.
+    """
 
     tensor: TensorDecl
     read_bytes: int
@@ -91,6 +95,7 @@ class Reload:
 def reloads(timeline: Timeline) -> list[Reload]:
     """HBM tensors that were read, most often first."""
     read: dict[int, int] = {}
+    distinct: dict[int, int] = {}
     for instruction, work, count in zip(timeline.instructions, timeline.works, timeline.counts, strict=True):
         if work is None or work.transfer is None or not work.transfer.read_bytes:
             continue
@@ -98,6 +103,11 @@ def reloads(timeline: Timeline) -> list[Reload]:
         assert isinstance(source, AccessPattern)
         index = source.tensor.index
         read[index] = read.get(index, 0) + work.transfer.read_bytes * int(count)
+        once = prod(number for stride, number in source.dims if stride) * source.dtype.itemsize
+        distinct[index] = distinct.get(index, 0) + once * int(count)
     tensors = timeline.program.tensors
-    found = [Reload(tensor=tensors[i], read_bytes=n, times=n / max(1, tensors[i].nbytes)) for i, n in read.items()]
+    found = [
+        Reload(tensor=tensors[index], read_bytes=total, times=distinct[index] / max(1, tensors[index].nbytes))
+        for index, total in read.items()
+    ]
     return sorted(found, key=lambda one: (-one.times, one.tensor.index))

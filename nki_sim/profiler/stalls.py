@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nki_sim.profiler.lines import lines_of
 from nki_sim.program.spans import SourceSpan
 from nki_sim.timing.lanes import LANES, STALLS, SYNC, TRIGGER
 from nki_sim.timing.timeline import Timeline
@@ -49,13 +50,13 @@ def find_stalls(timeline: Timeline, limit: int | None = None) -> list[Stall]:
     rows = rows[(rows["lane"] < SYNC) & (rows["kind"] != TRIGGER) & (rows["stall_ns"] > 0.0) & (rows["stall"] > 0)]
     if not len(rows):
         return []
-    sites = np.array([one.site for one in timeline.instructions], np.int64)
+    line_of, _ = lines_of(timeline)
     keys = np.stack(
         [
             rows["lane"].astype(np.int64),
             rows["stall"].astype(np.int64),
-            sites[rows["instruction"]],
-            np.where(rows["cause"] >= 0, sites[rows["cause"]], -1),
+            line_of[rows["instruction"]],
+            np.where(rows["cause"] >= 0, line_of[rows["cause"]], -1),
         ],
         axis=1,
     )

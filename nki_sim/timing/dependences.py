@@ -32,7 +32,7 @@ class _Bucket:
 
 
 class _State:
-    __slots__ = ("area", "buckets", "columns", "held", "pages", "place", "ready", "rows", "single", "space")
+    __slots__ = ("area", "buckets", "columns", "extent", "held", "pages", "place", "ready", "rows", "single", "space")
 
     def __init__(self, tensor: TensorDecl, place: tuple[int, int] | None) -> None:
         self.area = whole(tensor)
@@ -45,11 +45,13 @@ class _State:
         # Holds its addresses and has its buckets: nothing to do before an access.
         self.ready = False
         self.pages: range = range(0)
+        # (first partition, end partition, first byte, end byte) in the memory.
+        self.extent = (0, 0, 0, 0)
         # Byte ranges of the place that no other tensor has taken since.
         self.held: list[tuple[int, int]] = []
         if place is not None:
             first = place[1] // _PAGE_BYTES
-            self.held = [(place[1], place[1] + self.area[3])]
+            self.extent = (place[0], place[0] + self.area[1], place[1], place[1] + self.area[3])
             self.pages = range(first, (place[1] + max(1, self.area[3]) - 1) // _PAGE_BYTES + 1)
 
     def split(self, region: Region) -> None:
@@ -129,7 +131,7 @@ class DependenceTracker:
         if state is None:
             state = self._states[tensor] = _State(self._tensors[tensor], self._places.get(tensor))
         if state.place is not None:
-            self._take(state)
+            self._take(state, region)
         if not state.rows:
             state.split(region)
         state.ready = True
@@ -188,7 +190,7 @@ class DependenceTracker:
 
     # -- addresses used again --------------------------------------------------------------------------------------
 
-    def _take(self, state: _State) -> None:
+    def _take(self, state: _State, region: Region) -> None:
         """Make `state` the holder of its addresses; what the former holders did there becomes its history."""
         owners = self._owners
         seen: list[_State] = []
@@ -197,43 +199,41 @@ class DependenceTracker:
                 if other is not state and other not in seen and _meets_held(state, other):
                     seen.append(other)
         for other in seen:
-            self._hand_over(other, state)
-        assert state.place is not None
-        state.held = [(state.place[1], state.place[1] + state.area[3])]
+            self._hand_over(other, state, region)
+        state.held = [state.extent[2:]]
         for page in state.pages:
             room = owners.setdefault((state.space, page), [])
             if state not in room:
                 room.append(state)
 
-    def _hand_over(self, old: _State, new: _State) -> None:
-        assert old.place is not None and new.place is not None
+    def _hand_over(self, old: _State, new: _State, region: Region) -> None:
+        """Make what `old` recorded part of the history of `new`, which is about to be accessed at `region`."""
         old.ready = False
-        same = old.place == new.place and old.area == new.area
-        if same:
+        if old.extent == new.extent:
             self._forget(old)
             if not new.rows:
                 new.rows, new.columns = old.rows, old.columns
                 new.buckets, new.single = old.buckets, old.single
                 old.rows, old.columns, old.buckets, old.single = 0, 0, {}, None
                 return
-        rows = old.place[0] - new.place[0]
-        shift = old.place[1] - new.place[1]
+        if not new.rows:
+            new.split(region)
+        rows = old.extent[0] - new.extent[0]
+        shift = old.extent[2] - new.extent[2]
         area = new.area
         for bucket in old.buckets.values():
-            for region, writer in bucket.writers.items():
-                clipped = _clip(moved(region, rows, shift), area)
+            for written, writer in bucket.writers.items():
+                clipped = _clip(moved(written, rows, shift), area)
                 if clipped is not None:
                     self._inherit_writer(new, clipped, writer)
-            for (region, lane), reader in bucket.readers.items():
-                clipped = _clip(moved(region, rows, shift), area)
+            for (used, lane), reader in bucket.readers.items():
+                clipped = _clip(moved(used, rows, shift), area)
                 if clipped is not None:
                     self._inherit_reader(new, clipped, reader, lane)
         self._give_up(old, new)
 
     @staticmethod
     def _inherit_writer(new: _State, region: Region, writer: int) -> None:
-        if not new.rows:
-            new.split(region)
         for bucket in new.near(region):
             known = bucket.writers.get(region)
             if known is None:
@@ -246,15 +246,13 @@ class DependenceTracker:
 
     @staticmethod
     def _inherit_reader(new: _State, region: Region, reader: int, lane: int) -> None:
-        if not new.rows:
-            new.split(region)
         for bucket in new.near(region):
             key = (region, lane)
             bucket.readers[key] = max(bucket.readers.get(key, -1), reader)
 
     def _give_up(self, old: _State, new: _State) -> None:
         """Take the bytes of `new` from what `old` holds; later tensors there find the history with `new`."""
-        rows, taken = _extent(old), _extent(new)
+        rows, taken = old.extent, new.extent
         if rows[0] < taken[0] or taken[1] < rows[1]:
             # Some partitions stay with `old`; it is asked again, which finds nothing that is not so.
             return
@@ -299,13 +297,7 @@ def _cut(region: Region, area: Region) -> tuple[int, int, int, int]:
     return max(region[0], 0), min(region[1], area[1]), max(region[2], 0), min(region[3], area[3])
 
 
-def _extent(state: _State) -> tuple[int, int, int, int]:
-    assert state.place is not None
-    row, column = state.place
-    return row, row + state.area[1], column, column + state.area[3]
-
-
 def _meets_held(new: _State, old: _State) -> bool:
     """Whether the place of `new` overlaps what `old` still holds."""
-    a, b = _extent(new), _extent(old)
+    a, b = new.extent, old.extent
     return a[0] < b[1] and b[0] < a[1] and any(a[2] < end and start < a[3] for start, end in old.held)

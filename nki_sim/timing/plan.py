@@ -81,17 +81,16 @@ def prepare(
         written: list[AccessPattern] = []
         for name, operand in instruction.operands.items():
             if type(operand) is AccessPattern:
-                if operand.dynamic is not None or operand.vector is not None:
+                moves = operand.dynamic is not None
+                if moves or operand.vector is not None:
                     _read_addresses(operand, tracker, shapes, registers, writers, index, lane, found)
                 if name in _WRITTEN:
                     written.append(operand)
-                elif operand.tensor.index not in constant:
-                    region = (
-                        region_of(operand, shapes)
-                        if operand.dynamic is None
-                        else _dynamic_region(operand, shapes, registers)
-                    )
-                    access(operand.tensor.index, region, False, index, lane, found)
+                    continue
+                tensor = operand.tensor.index
+                if tensor not in constant:
+                    region = _dynamic_region(operand, shapes, registers) if moves else region_of(operand, shapes)
+                    access(tensor, region, False, index, lane, found)
             elif type(operand) is Register:
                 if name == "dst":
                     writers[operand.index] = index

@@ -175,8 +175,9 @@ def test_undefined_bytes_are_those_of_a_naive_interpreter(build):
         seen = (cells.elements(tensor.whole(), row, byte) != 0).any(axis=-1).ravel().tolist()
         assert seen == naive.load(tensor.whole()), tensor
     out = build.program.outputs[0]
-    refused = any(d.severity == "error" and d.code != "overlap" for d in run(build))
-    assert refused == any(naive.load(out.whole()))
+    codes = {d.code for d in run(build) if d.severity == "error"} - {"overlap"}
+    if "partition" not in codes:  # an address that no instruction can start at is refused before bytes are followed
+        assert bool(codes) == any(naive.load(out.whole())), codes
 
 
 # -- what is an error and what is not ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from nki_sim.memory.allocate import allocate
 from nki_sim.profiler.metrics import DEFINITIONS
 from nki_sim.profiler.profile import Profile
+from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import bfloat16
 from nki_sim.targets import load
 from nki_sim.timing import simulate
@@ -61,6 +62,15 @@ def test_transposes_are_no_model_flops() -> None:
 def test_reloads_name_the_tensor_and_the_number(matmul: Profile) -> None:
     assert [(one.tensor.name, one.times) for one in matmul.reloads] == [("lhsT", 2.0), ("rhs", 2.0)]
     assert "lhsT is loaded 2 times and rhs is loaded 2 times" in matmul.bottleneck
+
+
+def test_a_broadcast_row_is_loaded_once() -> None:
+    build = Timed()
+    row = build.input(1, 512, name="weight")
+    build.move(build.sbuf(128, 512), AccessPattern(row, row.dtype, None, 0, ((0, 128), (1, 512))))
+    found = profiled(build)
+    assert [one.times for one in found.reloads] == [1.0]
+    assert found.metrics.hbm_read_bytes == 128 * 512 * 4
 
 
 def test_lines_share_out_all_time(matmul: Profile) -> None:
@@ -119,6 +129,11 @@ def chained(build: Timed) -> None:
         build.by_vector(one, other, 2.0)
 
 
+def vector_bound(build: Timed) -> None:
+    for _ in range(5):
+        build.reciprocal(build.sbuf(128, 512), build.sbuf(128, 512))
+
+
 @pytest.mark.parametrize(
     "issue, sentence",
     [
@@ -128,8 +143,10 @@ def chained(build: Timed) -> None:
         (streaming, "; weights is loaded 2 times"),
         (small_triggers, "bound by DMA triggers: 32 transfers of 32 KiB keep a queue busy "),
         (chained, "no engine is busy more than "),
+        (vector_bound, "Vector engine busy "),
+        (vector_bound, "100 % of it in reciprocal"),
     ],
-    ids=["tensor", "cold", "dma", "reload", "triggers", "waiting"],
+    ids=["tensor", "cold", "dma", "reload", "triggers", "waiting", "vector", "op"],
 )
 def test_bottleneck_says_why(issue: object, sentence: str) -> None:
     build = Timed()

@@ -29,7 +29,7 @@ from nki_sim.engines.jit.context import (
 from nki_sim.engines.jit.inspect import bounds_error, print_text, undefined_register
 from nki_sim.engines.jit.layout import Signature
 from nki_sim.engines.jit.table import Table, TableBuilder
-from nki_sim.memory.storage import UNDEFINED_BYTE, Memory, Placement, Registers, row_bytes
+from nki_sim.memory.storage import UNDEFINED_BYTE, Memory, Placement, Registers, host_rows
 from nki_sim.program.ir import Instruction, Program
 from nki_sim.targets import Target
 
@@ -47,11 +47,17 @@ class State:
     """The memories of one run; reused by later runs, one at a time."""
 
     def __init__(
-        self, program: Program, table: Table, target: Target, hbm_tensors: int, used: Mapping[str, int]
+        self,
+        program: Program,
+        table: Table,
+        target: Target,
+        hbm_tensors: int,
+        used: Mapping[str, int],
+        pitches: Mapping[str, int],
     ) -> None:
         partitions = target.limit("pmax")
-        self.sbuf = np.empty((partitions, row_bytes(target.limit("sbuf_usable_bytes"))), np.uint8)
-        self.psum = np.empty((partitions, row_bytes(target.limit("psum_bytes"))), np.uint8)
+        self.sbuf = np.empty((partitions, pitches["sbuf"]), np.uint8)
+        self.psum = np.empty((partitions, pitches["psum"]), np.uint8)
         # Only once, and only columns that hold tensors: what a program reads before writing it never reaches an output.
         for space, room in (("sbuf", self.sbuf), ("psum", self.psum)):
             room[:, : used.get(space, 0)] = UNDEFINED_BYTE
@@ -82,8 +88,8 @@ class JitRunner:
         self.target = target
         self.trips: dict[int, int] = {}
         self._placement = placement
-        pitches = {space: row_bytes(target.limit(f"{space}_{kind}")) for space, kind in _SIZES}
-        builder = TableBuilder(program, placement, pitches)
+        self._pitches = host_rows(target, placement, program.tensors)
+        builder = TableBuilder(program, placement, self._pitches)
         self.table = builder.build()
         self._hbm = builder.hbm
         self.compiled = code_store().functions([*self.table.signatures, Signature("run", ())])
@@ -104,7 +110,7 @@ class JitRunner:
         with self._lock:
             state = self._free.pop() if self._free else None
         if state is None:
-            state = State(self.program, self.table, self.target, len(self._hbm), self._used)
+            state = State(self.program, self.table, self.target, len(self._hbm), self._used, self._pitches)
             state.bases[CONSTANTS] = self._constants.ctypes.data
         self._run(state, hbm, on_print)
         # Not after an error: its traceback may keep the state alive.
@@ -152,5 +158,3 @@ class JitRunner:
         assert instruction is not None
         return instruction
 
-
-_SIZES = (("sbuf", "usable_bytes"), ("psum", "bytes"))
