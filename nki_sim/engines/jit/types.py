@@ -28,6 +28,7 @@ MASK = ir.VectorType(BIT, LANES)
 
 _ABSOLUTE = 0x7FFFFFFF
 _INFINITY = 0x7F800000
+_QUIET_NAN = 0x7FC00000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,6 @@ def _widen_small(builder: ir.IRBuilder, bits: ir.Value, small: Small) -> ir.Valu
     floats, words = _like(bits, FLOAT), _like(bits, INT32)
     if small.bits == 16 and host().half:
         return builder.fpext(builder.bitcast(bits, _like(bits, ir.HalfType())), floats)
-    if small.mantissa == 2 and host().half:
-        # e5m2 is the upper byte of an fp16 value.
-        halves = builder.shl(builder.zext(bits, _like(bits, INT16)), constant(_like(bits, INT16), 8))
-        return builder.fpext(builder.bitcast(halves, _like(bits, ir.HalfType())), floats)
     wide = builder.zext(bits, words)
     sign = builder.shl(builder.and_(wide, constant(words, 1 << (small.bits - 1))), constant(words, 32 - small.bits))
     body = builder.and_(wide, constant(words, (1 << (small.bits - 1)) - 1))
@@ -131,13 +128,12 @@ def _widen_small(builder: ir.IRBuilder, bits: ir.Value, small: Small) -> ir.Valu
     scaled = builder.bitcast(builder.fmul(shifted, constant(floats, 2.0 ** (127 - small.bias))), words)
     if small.infinite:
         special = builder.icmp_unsigned(">", body, constant(words, small.largest))
-        payload = builder.shl(
-            builder.and_(body, constant(words, (1 << small.mantissa) - 1)), constant(words, 23 - small.mantissa)
-        )
-        scaled = builder.select(special, builder.or_(payload, constant(words, _INFINITY)), scaled)
+        scaled = builder.select(special, constant(words, _INFINITY), scaled)
+        nan = builder.icmp_unsigned(">", body, constant(words, small.largest + 1))
     else:
         nan = builder.icmp_unsigned("==", body, constant(words, small.nan))
-        scaled = builder.select(nan, constant(words, 0x7FC00000), scaled)
+    # Every NaN becomes the quiet one, as in ml_dtypes; only its sign is kept.
+    scaled = builder.select(nan, constant(words, _QUIET_NAN), scaled)
     return builder.bitcast(builder.or_(scaled, sign), floats)
 
 
