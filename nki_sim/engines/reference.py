@@ -147,7 +147,7 @@ class _Call:
                 self._resolved[name] = found = state.memory.resolve(operand)
                 events += [(name, event) for event in found.violations]
         if events and instruction.attributes.get("oob_mode") != "skip":
-            raise BoundsError([_bounds_diagnostic(state.program, instruction, *event) for event in events])
+            raise BoundsError([bounds_diagnostic(state.program, instruction, *event) for event in events])
 
     @property
     def registers(self) -> Registers:
@@ -215,7 +215,7 @@ class _Call:
         )
 
 
-def _bounds_diagnostic(program: Program, instruction: Instruction, name: str, event: OutOfBounds) -> Diagnostic:
+def bounds_diagnostic(program: Program, instruction: Instruction, name: str, event: OutOfBounds) -> Diagnostic:
     """The finding for one run-time address; engines share its text."""
     tensor = event.pattern.tensor
     called = f'"{tensor.name}"' if tensor.name else f"%{tensor.index}"

@@ -76,7 +76,8 @@ class Drawn:
             chosen = dtype or draw(st.sampled_from([FLOAT32, *ALL]))
             return self.pattern(chosen, partitions, elements, output)
 
-        kind = draw(st.sampled_from(["copy", "pair", "bits", "integers", "scalar", "three", "reduce", "select", "iota"]))
+        kinds = ["copy", "pair", "bits", "integers", "scalar", "three", "reduce", "select", "iota"]
+        kind = draw(st.sampled_from(kinds))
         dst = one(output=True)
         if kind == "copy":
             same = draw(st.booleans())
@@ -98,7 +99,8 @@ class Drawn:
             flags = {"reverse0": draw(st.booleans()), "reverse1": draw(st.booleans())}
             ops = {name: draw(st.sampled_from(ARITHMETIC)) for name in ("op0", "op1")}
             if kind == "scalar":
-                operands = {"dst": dst, "data": one(), "operand0": first, "operand1": draw(st.sampled_from([column, 2.5]))}
+                second = draw(st.sampled_from([column, 2.5]))
+                operands = {"dst": dst, "data": one(), "operand0": first, "operand1": second}
                 self.emit("tensor_scalar", operands, {**ops, **flags, "engine": None})
             else:
                 operands = {"dst": dst, "data": one(), "operand0": first, "operand1": one()}
@@ -129,8 +131,8 @@ def programs(draw: st.DrawFn) -> tuple[Builder, TensorDecl]:
     return drawn.builder, drawn.builder.bring_back(drawn.memory)
 
 
-# Derandomised, because the bits of a NaN that arithmetic made are not specified and long searches find programs that show
-# them.
+# Derandomised, because the bits of a NaN that arithmetic made are not specified, and a long search could find a program
+# that shows them.
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(programs())
 def test_both_engines_leave_the_same_bytes(made: tuple[Builder, TensorDecl]) -> None:

@@ -12,13 +12,13 @@ from nki_sim.program.ir import Instruction, Program
 
 def bounds_error(program: Program, instruction: Instruction, memory: Memory) -> BoundsError:
     """The error for the run-time addresses of `instruction` that leave their tensors."""
-    from nki_sim.engines.reference import _bounds_diagnostic
+    from nki_sim.engines.reference import bounds_diagnostic
 
     found = []
     for name, operand in instruction.operands.items():
         if isinstance(operand, AccessPattern):
             events = memory.resolve(operand).violations
-            found += [_bounds_diagnostic(program, instruction, name, event) for event in events]
+            found += [bounds_diagnostic(program, instruction, name, event) for event in events]
     return BoundsError(found)
 
 
