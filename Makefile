@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types fast isa bench corpus tutorial wheel clean
+.PHONY: help demo test check lint types fast isa bench fidelity corpus tutorial pictures wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -26,14 +26,14 @@ test: $(READY) ## all tests
 
 check: $(READY) lint types fast ## ruff, mypy and the fast tests
 
-lint: $(READY)
+lint: $(READY) ## ruff alone
 	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check . 
+	@$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(READY) ## mypy alone
 	@$(BIN)/mypy
 
-fast: $(READY)
+fast: $(READY) ## the tests that take no seconds (tests/slow.py lists the others)
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 isa: $(READY) ## regenerate nki_sim/isa, the instruction table and docs/isa from the .isa files
@@ -42,11 +42,17 @@ isa: $(READY) ## regenerate nki_sim/isa, the instruction table and docs/isa from
 bench: $(READY) ## speed ratios, with the machine's line
 	@$(BIN)/python -m benchmarks
 
+fidelity: $(READY) ## simulated times beside published measurements
+	@$(BIN)/python -m benchmarks.fidelity
+
 corpus: $(READY) ## run public kernels: make corpus SDK=path/to/aws-neuron-sdk SAMPLES=path/to/nki-samples
 	@$(BIN)/python -m tests.corpus --write $(if $(SDK),--sdk $(SDK)) $(if $(SAMPLES),--samples $(SAMPLES))
 
 tutorial: $(READY) ## refresh the outputs shown in tutorials/
 	@$(BIN)/python tutorials/refresh.py
+
+pictures: $(READY) ## redraw the pictures of the README and the documents
+	@$(BIN)/python docs/pictures/make.py
 
 wheel: $(READY) ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel

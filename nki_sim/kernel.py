@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from nki_sim import targets
 from nki_sim.arguments import Arguments, bind, specialisation_key
@@ -92,7 +92,7 @@ class Kernel:
         """``kernel[1]``: a launch grid of one program, which is what a plain call has."""
         sizes = grid if isinstance(grid, tuple) else (grid,)
         if any(size != 1 for size in sizes):
-            raise _grid_error(self.function, grid)
+            _refuse_grid(self.function, grid)
         return self
 
     def __repr__(self) -> str:
@@ -139,18 +139,14 @@ def _own_exception(function: FunctionType, error: Exception) -> Diagnostic:
     )
 
 
-def _grid_error(function: FunctionType, grid: Any) -> NkiSimError:
-    from nki_sim.diagnostics.model import NotImplementedYet
+def _refuse_grid(function: FunctionType, grid: Any) -> NoReturn:
+    from nki_sim.language.failure import fail
 
-    return NotImplementedYet(
-        (
-            Diagnostic(
-                code="owed",
-                message=f"{function.__name__}[{grid!r}]: nki_sim runs one program on one core; larger grids are owed",
-                owner="simulator",
-                fix=f"launch {function.__name__}[1]",
-            ),
-        )
+    fail(
+        "owed",
+        f"{function.__name__}[{grid!r}]: nki_sim runs one program on one core; larger grids are owed",
+        fix=f"launch {function.__name__}[1]",
+        owner="simulator",
     )
 
 

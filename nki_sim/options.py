@@ -9,7 +9,7 @@ from nki_sim import targets
 
 ENGINES = ("jit", "reference")
 MEMORIES = ("shared", "separate")
-SCHEDULES = ("program",)
+SCHEDULES = ("program", "hoisting")
 DIALECTS = ("nki", "nki-0.2", "beta1")
 
 
@@ -20,7 +20,7 @@ class KernelOptions:
     target    "trn1", "inf2", "trn2" or "trn3" (or gen2, gen3, gen4)
     engine    "jit" runs native code, "reference" the NumPy functions: slow, obvious
     precise   False keeps float32 throughout, to tell an algorithmic bug from a rounding effect
-    schedule  "program": each engine in program order
+    schedule  "program": each engine in program order; "hoisting": loads run ahead of it, as the older compiler let them
     memory    "shared": bytes at addresses, as on the device; "separate": each allocation its own storage
     dialect   which documents' Python is accepted: "nki" (today's), "nki-0.2" or "beta1"
     """
@@ -28,7 +28,7 @@ class KernelOptions:
     target: str = targets.DEFAULT
     engine: Literal["jit", "reference"] = "jit"
     precise: bool = True
-    schedule: Literal["program"] = "program"
+    schedule: Literal["program", "hoisting"] = "program"
     memory: Literal["shared", "separate"] = "shared"
     dialect: str = "nki"
 

@@ -10,9 +10,12 @@ import numpy as np
 
 from nki_sim import checks, memory, targets
 from nki_sim.arguments import Arguments
-from nki_sim.diagnostics.model import Diagnostic, NotImplementedYet
+from nki_sim.diagnostics.model import Diagnostic, NotImplementedYet, error_for
 from nki_sim.frontend.specialise import specialise
+from nki_sim.memory.accesses import flatten
 from nki_sim.options import KernelOptions
+from nki_sim.program.access import contiguous_dims
+from nki_sim.program.collection import no_collection
 from nki_sim.program.dtypes import bool_
 from nki_sim.program.ir import Loop, Program, Register, TensorDecl
 from nki_sim.program.widen import CannotWiden, widen
@@ -38,11 +41,13 @@ class Specialisation:
         self.target = targets.load(options.target)
         self._runner: Runner | None = None
         self._running = program
+        # (tensor index, shape, storage type) of the arrays that each run makes.
+        self._made: list[tuple[int, tuple[int, ...], np.dtype[Any]]] = []
         self._profile: Profile | None = None
 
     @classmethod
     def build(cls, function: FunctionType, arguments: Arguments, options: KernelOptions) -> Specialisation:
-        """Specialise, allocate and check. Raises what `frontend.specialise` raises; other findings are kept."""
+        """Specialise, allocate and check. Raises the errors of `frontend.specialise`; later findings are kept."""
         target = targets.load(options.target)
 
         def call(bound: Mapping[str, Any]) -> Any:
@@ -50,20 +55,24 @@ class Specialisation:
             binding.arguments.update(bound)
             return function(*binding.args, **binding.kwargs)
 
-        program, found = specialise(
-            function, arguments.values, call=call, target=target, dialect=options.dialect, name=function.__name__
-        )
-        allocation = memory.allocate(program, target, separate=options.memory == "separate")
-        found = found + list(allocation.diagnostics)
-        if not any(d.severity == "error" for d in found):
-            found += checks.run(program, target, allocation)
+        with no_collection():
+            program, found = specialise(
+                function, arguments.values, call=call, target=target, dialect=options.dialect, name=function.__name__
+            )
+            if any(d.severity == "error" for d in found):
+                raise error_for(found)  # what follows would read patterns and attributes that broke a rule
+            flat = flatten(program)
+            allocation = memory.allocate(program, target, separate=options.memory == "separate", flat=flat)
+            found = found + list(allocation.diagnostics)
+            if not any(d.severity == "error" for d in found):
+                found += checks.run(program, target, allocation, flat=flat)
         return cls(program, found, allocation, options)
 
     # -- running -----------------------------------------------------------------------------------------------------
 
     def run(self, arguments: Arguments, on_print: Callable[[str], None]) -> Any:
         """Execute with the arrays of `arguments`; the results as the kernel returned them."""
-        runner = self._prepare()
+        runner = self._runner or self._prepare()
         program = self._running
         hbm: dict[int, Array] = {}
         write_back: list[tuple[Array, Array, TensorDecl]] = []
@@ -72,10 +81,9 @@ class Specialisation:
             if tensor.written and not np.shares_memory(held, array):
                 write_back.append((array, held, tensor))
             hbm[tensor.index] = held
-        for tensor in program.tensors:
-            if tensor.space == "hbm" and tensor.role != "input":
-                constant = program.constants.get(tensor.index)
-                hbm[tensor.index] = np.empty(tensor.shape, tensor.dtype.storage) if constant is None else constant
+        hbm.update(program.constants)
+        for index, shape, storage in self._made:
+            hbm[index] = np.empty(shape, storage)
         runner(hbm, on_print)
         for array, held, _tensor in write_back:
             array[...] = held.astype(array.dtype).reshape(array.shape)
@@ -89,21 +97,40 @@ class Specialisation:
                     program = widen(program)
                 except CannotWiden as error:
                     raise NotImplementedYet(
-                        (Diagnostic(code="owed", message=f"precise=False: {error}", owner="simulator"),)
+                        (
+                            Diagnostic(
+                                code="owed",
+                                message=f"precise=False: {error}",
+                                facts=("with precise=False narrow floats are kept as float32, whose bits differ",),
+                                fix="run it with precise=True, or keep the bits in an integer tensor",
+                                owner="simulator",
+                            ),
+                        )
                     ) from error
                 placement = memory.allocate(program, self.target, separate=True).placement
             self._running = program
+            self._made = [
+                (t.index, t.shape, t.dtype.storage)
+                for t in program.tensors
+                if t.space == "hbm" and t.role != "input" and t.index not in program.constants
+            ]
             self._runner = _engine(self.options.engine)(program, placement, self.target)
         return self._runner
 
     def _results(self, program: Program, hbm: dict[int, Array]) -> Any:
         results = []
         for pattern in program.results:
-            array = hbm[pattern.tensor.index].reshape(-1)
-            itemsize = array.itemsize
-            view = np.lib.stride_tricks.as_strided(
-                array[pattern.offset :], pattern.shape, tuple(stride * itemsize for stride, _ in pattern.dims)
-            )
+            tensor = pattern.tensor
+            array = hbm[tensor.index]
+            if pattern.dims == contiguous_dims(tensor.shape) and not pattern.offset:
+                view = array.view()
+            else:
+                itemsize = array.itemsize
+                view = np.lib.stride_tricks.as_strided(
+                    array.reshape(-1)[pattern.offset :],
+                    pattern.shape,
+                    tuple(stride * itemsize for stride, _ in pattern.dims),
+                )
             results.append(view.view(np.bool_) if pattern.dtype is bool_ else view)
         if program.returns == "none":
             return None
@@ -147,6 +174,8 @@ def _engine(name: str) -> Callable[[Program, Any, targets.Target], Runner]:
 
 def _held(array: Array, tensor: TensorDecl) -> Array:
     """`array` as the engine holds it: C-contiguous, in the storage type of `tensor`, writable where it is written."""
+    if array.dtype is tensor.dtype.storage and array.flags.c_contiguous and not tensor.written:
+        return array
     source = array.view(np.uint8) if array.dtype == np.bool_ else array
     if source.dtype != tensor.dtype.storage:
         source = source.astype(tensor.dtype.storage)

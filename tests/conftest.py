@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("quick", deadline=None, max_examples=50)
+from tests.slow import is_slow
+
+# In CI the same examples every time, so that landing is no lottery; elsewhere new ones at every run.
+settings.register_profile("quick", deadline=None, max_examples=50, derandomize=bool(os.environ.get("CI")))
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+_CACHE_OF_THE_RUN = "NKI_SIM_TEST_CACHE"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write what the tests see into the golden files, and pass"
     )
+
+
+def pytest_configure() -> None:
+    """Give the run a cache directory of its own, shared by its worker processes and removed at its end.
+
+    Machine code and parser tables are neither taken from the user's cache nor left in it: tests cold every time.
+    """
+    if _CACHE_OF_THE_RUN in os.environ:  # a worker process, or pytest within pytest
+        return
+    folder = tempfile.mkdtemp(prefix="nki_sim-tests-")
+    os.environ[_CACHE_OF_THE_RUN] = os.environ["XDG_CACHE_HOME"] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_slow(item.nodeid):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 import nki_sim.isa as nisa
 import nki_sim.language as nl
-from nki_sim import DtypeError, KernelError, LanguageError, NotImplementedYet, kernel
+from nki_sim import DtypeError, KernelError, LanguageError, NotImplementedYet, ShapeError, kernel
 from nki_sim.program.dtypes import from_float32
 from nki_sim.specialisation import Specialisation
 
@@ -208,7 +208,7 @@ def test_wrong_arguments_are_said_plainly() -> None:
         scaled(np.zeros((4, 6)))
     with pytest.raises(TypeError, match="missing a required argument: 'x'"):
         scaled()
-    with pytest.raises(LanguageError, match="without elements"):
+    with pytest.raises(ShapeError, match="without elements"):
         scaled(np.zeros((0, 6), np.float32))
     with pytest.raises(ValueError, match="engine is 'gpu'"):
         scaled.with_options(engine="gpu")

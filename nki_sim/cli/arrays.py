@@ -34,13 +34,12 @@ def parse_argument(text: str) -> ArgumentSpec:
     match = _ARRAY.match(value)
     if match:
         try:
-            dtype = dtype_of(match[2])
-        except TypeError as error:
+            return ArgumentSpec(name, tuple(int(s) for s in match[1].split("x")), dtype_of(match[2]))
+        except (TypeError, ValueError) as error:
             raise click.UsageError(f"--arg {text}: {error}") from error
-        return ArgumentSpec(name, tuple(int(s) for s in match[1].split("x")), dtype)
     try:
         return ArgumentSpec(name, value=ast.literal_eval(value))
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise click.UsageError(
             f"--arg {text}: {value!r} is neither SHAPE:DTYPE (128x512:float32) nor a Python literal (3, 0.5, (3, 4))"
         ) from error
@@ -50,9 +49,17 @@ def make_value(spec: ArgumentSpec, rng: np.random.Generator) -> Any:
     """The value of an argument: floats from a standard normal distribution, integers between -8 and 8."""
     if spec.dtype is None:
         return spec.value
-    if spec.dtype.is_float:
-        return from_float32(rng.standard_normal(spec.shape, dtype=np.float32), spec.dtype)
-    if spec.dtype.kind == "bool":
-        return rng.integers(0, 2, spec.shape).astype(np.bool_)
-    low = -_INTEGER_RANGE if spec.dtype.kind == "int" else 0
-    return rng.integers(low, _INTEGER_RANGE, spec.shape).astype(spec.dtype.storage)
+    try:
+        return _drawn(spec.shape, spec.dtype, rng)
+    except (MemoryError, ValueError) as error:
+        size = "x".join(map(str, spec.shape))
+        raise click.UsageError(f"--arg {spec.name}={size}:{spec.dtype}: no memory for so large an array") from error
+
+
+def _drawn(shape: tuple[int, ...], dtype: DType, rng: np.random.Generator) -> Any:
+    if dtype.is_float:
+        return from_float32(rng.standard_normal(shape, dtype=np.float32), dtype)
+    if dtype.kind == "bool":
+        return rng.integers(0, 2, shape).astype(np.bool_)
+    low = -_INTEGER_RANGE if dtype.kind == "int" else 0
+    return rng.integers(low, _INTEGER_RANGE, shape).astype(dtype.storage)

@@ -13,6 +13,8 @@ import numpy as np
 from nki_sim.cli import common
 from nki_sim.cli.common import Job
 
+Array = np.ndarray[Any, Any]
+
 
 @click.command()
 @common.file_options
@@ -21,29 +23,58 @@ from nki_sim.cli.common import Job
 @common.reporting_errors
 def run(file: str, args: tuple[str, ...], target: str | None, seed: int, engine: str | None, save: str | None) -> None:
     """Run kernels on this machine; compare with the reference the file declares, if it declares one."""
+    chosen = common.jobs(file, args, target=target, engine=engine, seed=seed)
+    if save is not None and len(chosen) > 1:
+        raise click.UsageError(f"--save needs one kernel; name it: {file}::{chosen[0].name}")
     wrong = False
-    for job in common.jobs(file, args, target=target, engine=engine, seed=seed):
-        started = time.perf_counter()
-        result = job.kernel(*job.arguments)
-        first_s = time.perf_counter() - started
-        started = time.perf_counter()
-        if job.kernel.program(*job.arguments).inputs and not any(
-            t.written for t in job.kernel.program(*job.arguments).inputs
-        ):
-            job.kernel(*job.arguments)
-        warm_s = time.perf_counter() - started
-        outputs = result if isinstance(result, (tuple, list)) else () if result is None else (result,)
+    for job in chosen:
         click.echo(f"{job.name}({_shapes(job.arguments)}) on {job.kernel.options.target}, {job.kernel.options.engine}")
-        for i, array in enumerate(outputs):
-            click.echo(f"  result{i if len(outputs) > 1 else ''}: {_describe(array)}")
+        results, first_s, again_s = _timed(job)
+        for name, array in results:
+            click.echo(f"  {name}: {_describe(array)}")
         click.echo(
-            f"  first call {first_s * 1e3:.0f} ms (specialise, check, compile, run), again {warm_s * 1e3:.2f} ms"
+            f"  first call {first_s * 1e3:.0f} ms (specialise, check, compile, run), again {again_s * 1e3:.2f} ms"
         )
         if job.reference is not None:
             wrong = not _compare(job, job.reference) or wrong
         if save is not None:
-            np.savez(save, *[np.asarray(a, np.float32) if a.dtype.kind == "V" else a for a in outputs])
+            _save(save, results)
     sys.exit(common.KERNEL_ERROR if wrong else 0)
+
+
+def _timed(job: Job) -> tuple[list[tuple[str, Array]], float, float]:
+    """Results by name, and the seconds of the first and of a second call.
+
+    Each call has arguments of its own: a kernel may write into them, and what it wrote is a result then.
+    """
+    first, second = _copied(job.arguments), _copied(job.arguments)
+    started = time.perf_counter()
+    result = job.kernel(*first)
+    first_s = time.perf_counter() - started
+    started = time.perf_counter()
+    job.kernel(*second)
+    again_s = time.perf_counter() - started
+    if result is not None:
+        arrays = list(result) if isinstance(result, (tuple, list)) else [result]
+        names = [f"result{i}" for i in range(len(arrays))] if len(arrays) > 1 else ["result"]
+        return list(zip(names, arrays, strict=True)), first_s, again_s
+    bound = job.kernel.signature.bind(*first).arguments
+    before = job.kernel.signature.bind(*job.arguments).arguments
+    changed = [
+        (f"{name}, written", value)
+        for name, value in bound.items()
+        if isinstance(value, np.ndarray) and value.tobytes() != before[name].tobytes()
+    ]
+    return changed, first_s, again_s
+
+
+def _copied(arguments: Any) -> Any:
+    """The same arguments with arrays of their own."""
+    if isinstance(arguments, np.ndarray):
+        return arguments.copy()
+    if type(arguments) in (list, tuple):
+        return type(arguments)(_copied(one) for one in arguments)
+    return arguments
 
 
 def _compare(job: Job, reference: Callable[..., Any]) -> bool:
@@ -58,13 +89,22 @@ def _compare(job: Job, reference: Callable[..., Any]) -> bool:
     return True
 
 
+def _save(path: str, results: list[tuple[str, Array]]) -> None:
+    """Arrays of a type that .npz files lack, such as bfloat16, are written as float32."""
+    plain = [array if array.dtype.isbuiltin == 1 else array.astype(np.float32) for _, array in results]
+    try:
+        np.savez(path, *plain)
+    except OSError as error:
+        raise click.ClickException(f"{path} could not be written: {error.strerror}") from error
+
+
 def _shapes(arguments: tuple[Any, ...]) -> str:
     return ", ".join(
         f"{a.dtype}[{', '.join(map(str, a.shape))}]" if isinstance(a, np.ndarray) else repr(a) for a in arguments
     )
 
 
-def _describe(array: np.ndarray[Any, Any]) -> str:
+def _describe(array: Array) -> str:
     values = array.astype(np.float64)
     return (
         f"{array.dtype}[{', '.join(map(str, array.shape))}]  min {values.min():.6g}  max {values.max():.6g}"

@@ -10,7 +10,8 @@ from typing import Any
 
 import nki_sim.language
 from nki_sim import targets
-from nki_sim.compat.older import isa_module
+from nki_sim.compat.older import isa_module, language_module
+from nki_sim.diagnostics.model import Diagnostic, NotImplementedYet
 from nki_sim.kernel import Kernel
 from nki_sim.language.owed import owed
 from nki_sim.language.tensor import ndarray
@@ -21,23 +22,62 @@ TARGET_VARIABLE = "NEURON_PLATFORM_TARGET_OVERRIDE"
 
 
 def target_from_environment() -> str:
-    """The target the vendor's variable names; nki_sim's default when it is not set."""
-    return targets.ALIASES.get(os.environ.get(TARGET_VARIABLE, ""), os.environ.get(TARGET_VARIABLE, targets.DEFAULT))
+    """The target the vendor's variable names; nki_sim's default when it is not set. Raises ValueError for another."""
+    chosen = os.environ.get(TARGET_VARIABLE, "")
+    if not chosen:
+        return targets.DEFAULT
+    known = targets.ALIASES.get(chosen, chosen)
+    if known not in targets.NAMES:
+        names = ", ".join([*targets.NAMES, *targets.ALIASES])
+        raise ValueError(f"{TARGET_VARIABLE} is {chosen!r}; it may be {names}")
+    return known
 
 
 def _jit(dialect: str) -> Callable[..., Any]:
-    def jit(fn: Callable[..., Any] | None = None, **_: Any) -> Any:
+    def jit(fn: Any = None, **_: Any) -> Any:
         """Make a function a kernel. Other keywords of the vendor's decorator do not change results and are ignored."""
         if fn is None:
             return jit
+        if isinstance(fn, Kernel):
+            return fn
         return Kernel(fn, KernelOptions(target=target_from_environment(), dialect=dialect))
 
     return jit
 
 
 def simulate(kernel: Any) -> Kernel:
-    """The kernel as a callable on NumPy arrays; a plain function becomes a kernel first."""
-    return kernel if isinstance(kernel, Kernel) else Kernel(kernel, KernelOptions(target=target_from_environment()))
+    """The kernel as a callable on NumPy arrays; a plain function becomes a kernel first.
+
+    The vendor's target variable, when it is set by now, decides once more.
+    """
+    if not isinstance(kernel, Kernel):
+        return Kernel(kernel, KernelOptions(target=target_from_environment()))
+    return kernel.with_options(target=target_from_environment()) if os.environ.get(TARGET_VARIABLE) else kernel
+
+
+def _measured(name: str) -> Callable[..., Any]:
+    """A decorator of the vendor's that measures on a device: the file loads, calling what it decorates says no."""
+
+    def decorate(fn: Any = None, **_: Any) -> Any:
+        if fn is None:
+            return decorate
+
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise NotImplementedYet(
+                (
+                    Diagnostic(
+                        code="owed",
+                        message=f"nki.{name} measures on a device, which nki_sim does not have",
+                        fix="for simulated time: nki-sim profile FILE::KERNEL",
+                        owner="simulator",
+                    ),
+                )
+            )
+
+        return refuse
+
+    decorate.__name__ = name
+    return decorate
 
 
 def _module(name: str, **contents: Any) -> ModuleType:
@@ -56,45 +96,62 @@ class _Parameter:
         return self
 
 
-def _tree(root: str, dialect: str) -> dict[str, ModuleType]:
-    jit = _jit(dialect)
-    annotation = _Parameter()
-    typing = _module(f"{root}.typing", tensor=annotation, mutable_tensor=annotation, mutable=annotation)
-    compiler = _module(
+def _collective(name: str) -> Callable[..., Any]:
+    if name.startswith("_"):  # what import machinery and inspection look for
+        raise AttributeError(name)
+    return owed(name, "nki.collectives")
+
+
+def _compiler(root: str) -> ModuleType:
+    """Knobs of the compiler: those that change no result are accepted; placement by callback is owed."""
+    placed = {name: _placement(root, name) for name in ("sbuf", "psum")}
+    return _module(
         f"{root}.compiler",
         skip_middle_end_transformations=lambda function: function,
         enable_stack_allocator=lambda function=None, **_: function if function is not None else (lambda f: f),
         no_reorder=nki_sim.language.no_reorder,
+        **placed,
     )
-    collectives = _module(f"{root}.collectives", __getattr__=lambda name: owed(name, "nki.collectives"))
-    isa = isa_module(f"{root}.isa")
-    tensor = _module(f"{root}.tensor", NkiTensor=ndarray)
-    types = _module(f"{root}.dtype", **{str(d): d for d in dtypes.ALL})
+
+
+def _placement(root: str, space: str) -> ModuleType:
+    room = f"nki.compiler.{space}"
+    return _module(f"{root}.compiler.{space}", alloc=owed("alloc", room), mod_alloc=owed("mod_alloc", room))
+
+
+def _tree(root: str, dialect: str) -> dict[str, ModuleType]:
+    jit = _jit(dialect)
+    older = dialect == "beta1"
+    annotation = _Parameter()
+    types = {str(d): d for d in dtypes.ALL}
+    isa = isa_module(f"{root}.isa", with_removed=older)
+    compiler = _compiler(root)
+    rooms: dict[str, ModuleType] = {
+        "language": language_module(f"{root}.language") if older else nki_sim.language,
+        "isa": isa,
+        "typing": _module(f"{root}.typing", tensor=annotation, mutable_tensor=annotation, mutable=annotation),
+        "compiler": compiler,
+        "collectives": _module(f"{root}.collectives", __getattr__=_collective),
+        "tensor": _module(f"{root}.tensor", NkiTensor=ndarray),
+        "dtype": _module(f"{root}.dtype", **types),
+    }
     package = _module(
         root,
         jit=jit,
+        trace=lambda function: function,
         simulate=simulate,
         simulate_kernel=lambda kernel, *args, **kwargs: simulate(kernel)(*args, **kwargs),
-        language=nki_sim.language,
-        isa=isa,
-        typing=typing,
-        compiler=compiler,
-        collectives=collectives,
-        tensor=tensor,
-        dtype=types,
-        benchmark=owed("benchmark", "nki"),
-        profile=owed("profile", "nki"),
-        baremetal=owed("baremetal", "nki"),
+        baremetal=jit,
+        benchmark=_measured("benchmark"),
+        profile=_measured("profile"),
+        **rooms,
     )
     return {
         root: package,
-        f"{root}.language": nki_sim.language,
-        f"{root}.isa": isa,
-        f"{root}.typing": typing,
-        f"{root}.compiler": compiler,
-        f"{root}.collectives": collectives,
-        f"{root}.tensor": tensor,
-        f"{root}.dtype": types,
+        **{f"{root}.{name}": module for name, module in rooms.items()},
+        f"{root}.isa.constants": isa.constants,
+        f"{root}.compiler.sbuf": compiler.sbuf,
+        f"{root}.compiler.psum": compiler.psum,
     }
 
 
@@ -107,4 +164,5 @@ def build() -> dict[str, ModuleType]:
         "neuronxcc": _module("neuronxcc", nki=old["neuronxcc.nki"]),
         **old,
         "torch_neuronx": _module("torch_neuronx", nki_jit=_jit("nki")),
+        "jax_neuronx": _module("jax_neuronx", nki_call=owed("nki_call", "jax_neuronx")),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from types import MappingProxyType
@@ -12,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nki_sim.diagnostics.model import BoundsError, Diagnostic, UndocumentedBehaviour, UninitialisedError
+from nki_sim.engines.limits import MAX_PASSES, endless_loop
 from nki_sim.instructions.call import Accumulators, Array, Float32, Reference
 from nki_sim.memory.storage import Memory, OutOfBounds, Placement, Registers, Resolved, UndefinedRegisterError
+from nki_sim.memory.wording import name_of
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import DType, from_float32, to_float32
 from nki_sim.program.ir import Instruction, Item, Loop, Operand, Program, Register
@@ -69,6 +72,8 @@ class ReferenceRunner:
         if loop.condition is not None:
             while self._value(loop.condition, loop):
                 self.trips[id(loop)] += 1
+                if self.trips[id(loop)] > MAX_PASSES:
+                    raise endless_loop(self.program, loop)
                 self._run(loop.body, state)
             return
         # Bounds are read once, on entry: the body cannot move them.
@@ -147,7 +152,7 @@ class _Call:
                 self._resolved[name] = found = state.memory.resolve(operand)
                 events += [(name, event) for event in found.violations]
         if events and instruction.attributes.get("oob_mode") != "skip":
-            raise BoundsError([bounds_diagnostic(state.program, instruction, *event) for event in events])
+            raise bounds_error(state.program, instruction, events)
 
     @property
     def registers(self) -> Registers:
@@ -215,10 +220,27 @@ class _Call:
         )
 
 
+_TOLD_ROWS = 3
+
+
+def bounds_error(program: Program, instruction: Instruction, events: list[tuple[str, OutOfBounds]]) -> BoundsError:
+    """The error for run-time addresses outside their tensors; engines share its text.
+
+    The rows of one index tile can all be wrong: the first few are told one by one, the last of them stands for the rest.
+    """
+    found: list[Diagnostic] = []
+    for name, event in events:
+        if len(found) < _TOLD_ROWS:
+            found.append(bounds_diagnostic(program, instruction, name, event))
+        else:
+            found[-1] = replace(found[-1], count=found[-1].count + 1)
+    return BoundsError(found)
+
+
 def bounds_diagnostic(program: Program, instruction: Instruction, name: str, event: OutOfBounds) -> Diagnostic:
     """The finding for one run-time address; engines share its text."""
     tensor = event.pattern.tensor
-    called = f'"{tensor.name}"' if tensor.name else f"%{tensor.index}"
+    called = name_of(program, tensor)
     where = "" if event.row is None else f" (row {event.row} of the index tile)"
     if event.reach:
         problem = f"starts at {event.value}{where} and runs past the end of {called}"
@@ -229,7 +251,11 @@ def bounds_diagnostic(program: Program, instruction: Instruction, name: str, eve
         message=f"{instruction.op}: {name} {problem}",
         spans=program.spans(instruction.site),
         label=f"{called} is [{', '.join(map(str, tensor.shape))}] {tensor.dtype} in {tensor.space}",
-        facts=("dynamic addresses are checked while running; oob_mode.error, the default, raises (nki.isa.dma_copy)",),
+        facts=(
+            "dynamic addresses are checked while running; oob_mode.error, the default, raises (nki.isa.dma_copy)"
+            if instruction.op == "dma_copy"
+            else "run-time addresses are known, and checked, only while the kernel runs",
+        ),
         fix="keep the index inside the tensor"
         + (", or pass oob_mode=nisa.oob_mode.skip to leave such rows out" if instruction.op == "dma_copy" else ""),
     )

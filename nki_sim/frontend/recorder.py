@@ -8,10 +8,12 @@ Non-goals: nothing is computed or allocated here, and no rule of an instruction 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from enum import Enum
 from types import CodeType, FrameType
 from typing import Any
 
@@ -25,8 +27,12 @@ from nki_sim.instructions.table import SPECS
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import DType
 from nki_sim.program.ir import Instruction, Item, Loop, Operand, Program, Register, Role, TensorDecl
+from nki_sim.program.spans import SourceSpan, resolve
 from nki_sim.targets import Target
 
+_ASSIGNED = re.compile(r"\s*([A-Za-z_]\w*)\s*(?::[^=]*)?=\s*")
+# Attributes of these types are held as they are.
+_PLAIN = frozenset({type(None), bool, int, float, str})
 _current: ContextVar[Recorder | None] = ContextVar("nki_sim_recorder", default=None)
 
 
@@ -47,6 +53,9 @@ class Recorder:
         self._bodies: list[list[Item]] = [program.body]
         self._loops: list[Loop] = []
         self._identities: dict[tuple[int, DType], Any] = {}
+        # Operators and enums by identity, with their names; kept alive, so that an identity means one of them.
+        self._tokens: dict[int, tuple[Any, Any]] = {}
+        self.pmax = target.limit("pmax")
 
     @contextmanager
     def active(self) -> Iterator[Recorder]:
@@ -65,20 +74,39 @@ class Recorder:
         spec = SPECS[op]
         bound: dict[str, Operand] = {}
         for name, value in operands.items():
+            kind = type(value)
+            if value is None or kind is float or kind is int:
+                bound[name] = value
+                continue
             pattern = getattr(value, "access_pattern", None)
             bound[name] = pattern if pattern is not None else self._scalar(op, name, value, site)
-        plain = {name: _plain(name, value, bound) for name, value in attributes.items()}
+        plain: dict[str, Any] = {}
+        tokens = self._tokens
+        for name, value in attributes.items():
+            if (type(value) in _PLAIN or value == ()) and name != "axis":
+                plain[name] = value
+                continue
+            token = tokens.get(id(value))
+            plain[name] = token[1] if token is not None else self._attribute(name, value, bound)
         checked = validate.check_cached(spec, bound, plain, self.target)
         for violation in checked.violations:
-            self._report_violation(violation, bound, site)
-        instruction = Instruction(op, bound, plain, checked.engine, site, label)
+            if not self._follows(violation, bound):
+                self._report_violation(violation, bound, site)
+        instruction = Instruction(op, bound, plain, checked.engine, site, label, checked.form)
         self._bodies[-1].append(instruction)
         self.position += 1
         for name in spec.outputs:
             written = bound.get(name)
-            if isinstance(written, AccessPattern) and written.tensor.role == "input":
+            if type(written) is AccessPattern and written.tensor.role == "input":
                 written.tensor.written = True
         return instruction
+
+    def _attribute(self, name: str, value: Any, bound: dict[str, Operand]) -> Any:
+        """An attribute as the program holds it; operators and enums are remembered, they come again."""
+        plain = _plain(name, value, bound)
+        if isinstance(value, Enum) or hasattr(value, "operator_name"):
+            self._tokens[id(value)] = (value, plain)
+        return plain
 
     def allocate(
         self,
@@ -103,7 +131,7 @@ class Recorder:
             address=address,
             site=self.site(sys._getframe(2)) if site is None else site,
             position=self.position,
-            depth=self.loop_depth,
+            depth=len(self._loops),
         )
         self.program.tensors.append(tensor)
         return tensor
@@ -153,16 +181,16 @@ class Recorder:
         entry = self._entry
         while frame is not None:
             code = frame.f_code
-            seen = known.get(id(code))
+            identity = id(code)
+            seen = known.get(identity)
             if seen is None:
                 module = str(frame.f_globals.get("__name__", ""))
                 user = code is entry or not module.startswith("nki_sim.")
-                seen = known[id(code)] = (code, user)
+                seen = known[identity] = (code, user)
                 if user:
                     self._admit(code)
             if seen[1]:
-                key.append(id(code))
-                key.append(frame.f_lasti)
+                key += (identity, frame.f_lasti)
                 chain.append(code)
                 if code is entry:
                     break
@@ -178,6 +206,14 @@ class Recorder:
         if operand and spans:
             spans = (argument_span(spans[0], operand, None), *spans[1:])
         self.diagnostics.append(Diagnostic(code=code, message=message, spans=spans, **fields))
+
+    def _follows(self, violation: validate.Violation, bound: dict[str, Operand]) -> bool:
+        """Whether a violation says once more that a tensor has too many partitions, as its allocation was told."""
+        operand = bound.get(violation.operand)
+        if violation.code not in ("shape", "partition") or not isinstance(operand, AccessPattern):
+            return False
+        rows, most = operand.shape[0], self.target.limit("pmax")
+        return operand.on_chip and rows > most and rows == operand.tensor.shape[0]
 
     def _report_violation(self, violation: validate.Violation, bound: dict[str, Operand], site: int) -> None:
         spans = self.program.spans(site)
@@ -264,8 +300,7 @@ def _plain(name: str, value: Any, bound: dict[str, Operand]) -> Any:
         return tuple(tuple(v) if isinstance(v, (list, tuple)) else _plain("", v, bound) for v in value)
     if isinstance(value, np.generic):
         return value.item()
-    enum_name = getattr(value, "name", None)
-    return enum_name if isinstance(enum_name, str) else value
+    return value.name if isinstance(value, Enum) else value
 
 
 def _axes(axes: tuple[Any, ...], bound: dict[str, Operand]) -> tuple[Any, ...]:
@@ -283,11 +318,20 @@ def current() -> Recorder:
                 Diagnostic(
                     code="language-outside-kernel",
                     message="an nl or nisa function was called outside of a kernel",
+                    spans=_caller(),
                     fix="call it from a function decorated with @kernel, and call that function with arrays",
                 ),
             )
         )
     return recorder
+
+
+def _caller() -> tuple[SourceSpan, ...]:
+    """The innermost line outside of nki_sim."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("nki_sim."):
+        frame = frame.f_back
+    return (resolve(frame.f_code, frame.f_lasti),) if frame is not None else ()
 
 
 def active() -> bool:
@@ -297,14 +341,17 @@ def active() -> bool:
 
 def emit(op: str, operands: dict[str, Any], attributes: dict[str, Any], label: str | None = None) -> Instruction:
     """Record one instruction of the kernel being specialised; what every function of nki_sim.isa calls."""
-    return current().emit(op, operands, attributes, label)
+    return (_current.get() or current()).emit(op, operands, attributes, label)
 
 
 def register_alloc(value: Any) -> Any:
     """A new register as the language's object, set to `value` unless that is None (0.2: or loaded from a tensor)."""
     from nki_sim.language.registers import VirtualRegister
 
-    register = VirtualRegister(current().register())
+    recorder = current()
+    spans = recorder.program.spans(recorder.site(sys._getframe(1)))
+    assigned = _ASSIGNED.fullmatch(spans[0].text[: max(spans[0].column - 1, 0)]) if spans else None
+    register = VirtualRegister(recorder.register(assigned[1] if assigned else ""))
     if value is not None:
         tensor = getattr(value, "access_pattern", None) is not None
         emit("register_load" if tensor else "register_move", {"dst": register, "src": value}, {})

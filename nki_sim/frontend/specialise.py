@@ -19,6 +19,7 @@ from nki_sim.language.tensor import ndarray
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import DType
 from nki_sim.program.ir import Program
+from nki_sim.program.spans import SourceSpan
 from nki_sim.targets import Target
 
 
@@ -97,15 +98,29 @@ def _take_results(recorder: Recorder, function: FunctionType, result: Any) -> No
         problem = _result_problem(value)
         if problem is not None:
             message, fix = problem
-            recorder.report(
-                Diagnostic(code="language-return", message=message, spans=SourceUnit.of(function).spans, fix=fix)
-            )
+            spans = _return_spans(SourceUnit.of(function))
+            recorder.report(Diagnostic(code="language-return", message=message, spans=spans, fix=fix))
             continue
         pattern: AccessPattern = value.access_pattern
         if pattern.tensor.role == "local":
             pattern.tensor.role = "output"
         program.outputs.append(pattern.tensor)
         program.results.append(pattern)
+
+
+def _return_spans(unit: SourceUnit) -> tuple[SourceSpan, ...]:
+    """The kernel's return statement; its definition when it has none or several."""
+    from nki_sim.frontend import tree
+
+    stack = tree.subtrees(unit.definition) if unit.definition is not None else []
+    found = []
+    while stack:
+        node = stack.pop()
+        if node.data == "return_statement":
+            found.append(node)
+        elif node.data not in ("function_definition", "class_definition"):
+            stack.extend(tree.subtrees(node))
+    return (tree.span_of(found[0], unit.file, unit.name),) if len(found) == 1 else unit.spans
 
 
 def _result_problem(value: Any) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -45,12 +46,14 @@ def attribute_problem(attribute: AttributeSpec, value: Any, target: Target) -> P
         if _same(value, attribute.default):
             return None
         message = f"{attribute.name} is {_short(value)}, which {target.name} does not have"
-        return Problem(code="attribute", message=message, fact=since_text(attribute.condition), usable=True)
+        fact, fix = since_text(attribute.condition), f"leave {attribute.name} out"
+        return Problem(code="attribute", message=message, fact=fact, fix=fix, usable=True)
     if attribute.kind in ("operator", "enum"):
         return _choice_problem(attribute, value, target)
-    wanted = _WANTED[attribute.kind]
+    wanted = _WANTED[attribute.kind] + (" or None" if attribute.none else "")
     if not _TESTS[attribute.kind](value):
-        return Problem(code="attribute", message=f"{attribute.name} is {_short(value)}; it must be {wanted}")
+        shown = repr(value) if isinstance(value, str) else _short(value)
+        return Problem(code="attribute", message=f"{attribute.name} is {shown}; it must be {wanted}")
     if attribute.kind == "int":
         return _range_problem(attribute, value)
     return None
@@ -67,12 +70,14 @@ def _choice_problem(attribute: AttributeSpec, value: Any, target: Target) -> Pro
         return None
     if known:
         message = f"{attribute.name} is {value}, which {target.name} does not have"
-        return Problem(code=code, message=message, fact=since_text(known[0].condition), usable=True)
+        fix = f"leave {attribute.name} out" if attribute.optional else ""
+        return Problem(code=code, message=message, fact=since_text(known[0].condition), fix=fix, usable=True)
     names = [c.name for c in attribute.choices if c.condition.covers(target.generation)]
     if attribute.sets:
         wanted = article_list([name.replace("_", " ") for name in attribute.sets])
         message = f"{attribute.name} is {_short(value)}; it must be {wanted} operator"
-        return Problem(code=code, message=message, fact=f"accepted: {', '.join(names)}")
+        fix = "" if isinstance(value, str) else f"pass an operator of nl, such as {attribute.name}=nl.{names[0]}"
+        return Problem(code=code, message=message, fact=f"accepted: {', '.join(names)}", fix=fix)
     return Problem(code=code, message=f"{attribute.name} is {_short(value)}; it must be {article_list(names, '')}")
 
 
@@ -88,6 +93,8 @@ def _short(value: Any) -> str:
         return "None"
     if isinstance(value, str):
         return value if value else "''"
+    if isinstance(value, (FunctionType, BuiltinFunctionType, type)):
+        return f"the function {value.__name__}" if not isinstance(value, type) else f"the class {value.__name__}"
     try:
         text = repr(value)
     except Exception:  # a user's own class may fail to print; the report must not

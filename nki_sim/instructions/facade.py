@@ -16,6 +16,7 @@ from nki_sim.instructions.rendering import (
     shared_rule_lines,
 )
 from nki_sim.instructions.spec import REQUIRED, AttributeSpec, InstructionSpec, OperandSpec
+from nki_sim.isa.owed import OWED
 
 WIDTH = 112
 ENUMS = ("engine", "reduce_cmd", "dge_mode", "oob_mode", "matmul_perf_mode", "nc_version", "dma_engine")
@@ -57,7 +58,10 @@ def init_module(families: Mapping[str, list[InstructionSpec]]) -> str:
     constants = sorted((*ENUMS, *ALIASES))
     lines.append(_import("nki_sim.isa.constants", constants))
     lines.append(_import("nki_sim.isa.extras", sorted(EXTRAS)))
-    exported += [*constants, *EXTRAS]
+    owed = sorted(set(OWED) - set(exported))
+    if owed:
+        lines += ["from nki_sim.isa.owed import stand_in", "", *(f'{name} = stand_in("{name}")' for name in owed)]
+    exported += [*constants, *EXTRAS, *owed]
     lines += ["", "__all__ = [", *(f'    "{name}",' for name in sorted(exported)), "]"]
     return "\n".join(lines) + "\n"
 

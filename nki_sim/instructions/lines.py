@@ -12,7 +12,7 @@ from nki_sim.instructions.formulas import FormulaBuilder, Names
 from nki_sim.instructions.isa_error import IsaError
 from nki_sim.instructions.rules import PLACEHOLDER
 from nki_sim.instructions.spec import ALWAYS, Choice, Condition, Limit
-from nki_sim.instructions.wording import OPERAND_PROPERTIES, has_standard_message
+from nki_sim.instructions.wording import ATTRIBUTE_PROPERTIES, OPERAND_PROPERTIES, has_standard_message
 
 CODES = ("shape", "dtype", "placement", "partition", "operator", "attribute")
 SPACES = ("sbuf", "psum", "hbm")
@@ -95,7 +95,9 @@ class LineReader:
     def _check_template(self, text: str, where: Any) -> None:
         known = self.formulas.names
         for name, part in PLACEHOLDER.findall(text):
-            if part and (name not in known.operands or part not in OPERAND_PROPERTIES):
+            operand = name in known.operands and part in OPERAND_PROPERTIES
+            attribute = name in known.attributes and part in ATTRIBUTE_PROPERTIES
+            if part and not operand and not attribute:
                 raise self.error(f"{{{name}.{part}}} names nothing", where)
             plain = known.operands | known.letters | known.attributes | known.limits | {"engine", "target"}
             if not part and name not in plain:

@@ -4,19 +4,21 @@
 `signature`, for recorders that meet the same shapes again and again.
 
 Templates: messages, facts and fixes may hold {M} (a letter), {dst} (an operand as it is), {dst.dtype}, {dst.shape},
-{dst.space}, {dst.start}, {dst.partitions}, {op} (an attribute), {engine}, {target} and {gemm_moving_fmax} (a limit).
+{dst.space}, {dst.start}, {dst.partitions}, {op} (an attribute), {pattern.elements}, {mask.length}, {engine}, {target} and {gemm_moving_fmax} (a limit).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Literal
 
 from nki_sim.instructions import functions
 from nki_sim.instructions.attributes import attribute_problem
 from nki_sim.instructions.evaluate import Context, bind, evaluate, holds, shape_for
 from nki_sim.instructions.spec import (
+    FIRST_GENERATION,
     AttributeSpec,
     Choice,
     EngineRule,
@@ -34,6 +36,7 @@ from nki_sim.instructions.wording import (
     since_text,
 )
 from nki_sim.program.access import AccessPattern
+from nki_sim.program.dtypes import ALL
 from nki_sim.program.ir import Register
 from nki_sim.targets import Target
 
@@ -64,10 +67,14 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The executing engine and what is wrong, errors and warnings alike, in the order found."""
+    """The executing engine and what is wrong, errors and warnings alike, in the order found.
+
+    form   number of the signature when it comes from the memo, see Instruction.form
+    """
 
     engine: str
     violations: tuple[Violation, ...] = ()
+    form: int = field(default=-1, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -182,8 +189,29 @@ def _check_tile(findings: _Findings, operand: OperandSpec, tile: AccessPattern, 
     accepted = [c.name for c in operand.dtypes if holds(c.condition, context)]
     if tile.dtype.name not in accepted:
         later = [c for c in operand.dtypes if c.name == tile.dtype.name and not c.condition.covers(target.generation)]
-        message = f"{operand.name} is {tile.dtype.name}; on {target.name} it must be {article_list(accepted, '')}"
-        findings.add("dtype", operand.name, message, since_text(later[0].condition) if later else "")
+        message = f"{operand.name} is {tile.dtype.name}; {_wanted_dtypes(operand, accepted, target)}"
+        fact = since_text(later[0].condition) if later else ""
+        findings.add("dtype", operand.name, message, fact, _dtype_fix(operand, tile, accepted))
+
+
+def _wanted_dtypes(operand: OperandSpec, accepted: list[str], target: Target) -> str:
+    """What the type must be; when nearly all will do, what it must not be."""
+    varies = any(choice.condition.since > FIRST_GENERATION for choice in operand.dtypes)
+    where = f"on {target.name} it" if varies else "it"
+    others = [str(dtype) for dtype in ALL if dtype not in accepted]
+    if len(others) < len(accepted) / 2:
+        return f"{where} may be any type but {article_list(others, '')}"
+    return f"{where} must be {article_list(accepted, '')}"
+
+
+def _dtype_fix(operand: OperandSpec, tile: AccessPattern, accepted: list[str]) -> str:
+    same_size = ["float32"] if tile.dtype.itemsize == 4 else []
+    best = next((name for name in (*same_size, "bfloat16") if name in accepted), accepted[0] if accepted else "")
+    if not best:
+        return ""
+    if operand.is_output:
+        return f"allocate {operand.name} as {best}"
+    return f"cast {operand.name} to {best} first, for example with tensor_copy"
 
 
 def _space_fact(operand: OperandSpec, space: str, engine: str) -> str:
@@ -192,7 +220,8 @@ def _space_fact(operand: OperandSpec, space: str, engine: str) -> str:
         return f"{space} is possible on the {only[0].condition.on} engine only"
     if space == "hbm":
         return f"the {engine} engine reads and writes on-chip memory only; DMA moves data to and from hbm"
-    return f"the {engine} engine {'writes' if operand.is_output else 'reads'} this operand in other memory only"
+    spaces = " or ".join(choice.name for choice in operand.spaces)
+    return f"the {engine} engine {'writes' if operand.is_output else 'reads'} {operand.name} in {spaces} only"
 
 
 def _space_fix(operand: OperandSpec, space: str, spaces: list[str]) -> str:
@@ -224,7 +253,9 @@ def _check_shapes(findings: _Findings, context: Context) -> list[tuple[str, Viol
         found = functions.match(shape, tile)
         shown = operand_shape(operand, tile, context)
         if found is None or any(isinstance(entry, int) and entry != count for entry, count in found):
-            findings.add("shape", operand.name, f"{operand.name} is {shown}; it must be {shape}")
+            when = shape.condition.when if shape is not None else None
+            fact = f"this is its shape when {when.text}" if when is not None else ""
+            findings.add("shape", operand.name, f"{operand.name} is {shown}; it must be {shape}", fact)
             continue
         for entry, count in found:
             if not isinstance(entry, str):
@@ -296,24 +327,25 @@ def signature(
 ) -> tuple[Any, ...]:
     """A key that is equal for calls that `check` cannot tell apart. May hold unhashable values of the caller's."""
     values = tuple(attributes.values())
-    parts: list[Any] = [spec.name, target.name, values, *map(type, values), *operands]
+    parts: list[Any] = [spec.name, target.name, tuple(operands), values]
+    parts += map(type, values)
     append = parts.append
     for value in operands.values():
         kind = type(value)
         if kind is AccessPattern:
             tensor = value.tensor
-            address = tensor.address
-            if tensor.space == "psum":
-                append((value.dtype, "psum", value.partition, value.dims, address, value.offset))
-            else:
-                where = 0 if address is None else address[0]
-                append((value.dtype, tensor.space, value.partition, value.dims, where))
+            space, address = tensor.space, tensor.address
+            where: Any = 0 if address is None else address[0]
+            if space == "psum":
+                where = (address, value.offset)
+            # No tuple around them: an operand that starts with a dtype has five parts.
+            parts += (value.dtype, space, value.partition, value.dims, where)
             if value.dynamic is not None or value.vector is not None:
                 append(_dynamic_key(value))
         elif value is None or kind is Register:
             append(kind)
         elif kind is float or kind is int:
-            append((kind, value == 0))
+            append((kind, value == 0, value % 1 == 0))
         else:
             append((kind, value))
     return tuple(parts)
@@ -327,6 +359,8 @@ def _dynamic_key(tile: AccessPattern) -> tuple[Any, ...]:
 
 
 _memo: dict[tuple[Any, ...], Checked] = {}
+# Never used twice, even when the memo is emptied.
+_forms = count()
 
 
 def check_cached(
@@ -341,5 +375,8 @@ def check_cached(
     if found is None:
         if len(_memo) >= _MEMO_ENTRIES:
             _memo.clear()
-        found = _memo[key] = check(spec, operands, attributes, target)
+        found = _memo[key] = replace(check(spec, operands, attributes, target), form=next(_forms))
+    elif found.violations and any(type(value) in (int, float) for value in operands.values()):
+        # The key leaves out what numbers are, the messages do not.
+        return replace(check(spec, operands, attributes, target), form=found.form)
     return found

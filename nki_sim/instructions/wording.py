@@ -24,6 +24,7 @@ from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Register
 
 OPERAND_PROPERTIES = ("name", "shape", "dtype", "space", "start", "partitions", "step")
+ATTRIBUTE_PROPERTIES = ("elements", "length")
 TARGETS_BY_GENERATION = {2: "trn1 and inf2", 3: "trn2", 4: "trn3"}
 KIND_NAMES = {
     "integer": "an integer",
@@ -82,10 +83,11 @@ def since_text(condition: Condition) -> str:
 
 
 def operand_shape(operand: OperandSpec, tile: AccessPattern, context: Context) -> str:
-    """The tile's shape with the letters of its spec: "[K=128, M=256]"."""
+    """The tile's shape with the letters of its spec: "[K=128, M=256]"; for a single letter "[64, 32] (E=2048)"."""
     found = functions.match(shape_for(operand.shapes, context), tile)
     if found is None or len(found) == 1:
-        return "[" + ", ".join(map(str, tile.shape)) + "]"
+        plain = "[" + ", ".join(map(str, tile.shape)) + "]"
+        return plain if found is None or len(tile.shape) == 1 else f"{plain} ({found[0][0]}={found[0][1]})"
     words = [f"{e}={count}" if isinstance(e, str) else str(count) for e, count in found]
     merged = [str(count) for count in tile.shape[len(found) - 1 :]]
     if len(merged) > 1 and len(tile.shape) > len(found) and isinstance(found[-1][0], str):
@@ -124,7 +126,10 @@ def _value(name: str, part: str | None, spec: InstructionSpec, context: Context)
     if name in context.dims:
         return str(context.dims[name])
     if name in spec.attribute:
-        return str(context.attributes.get(name))
+        value = context.attributes.get(name)
+        if part is not None and value is not None:
+            return str(functions.FUNCTIONS["product" if part == "elements" else part](value))
+        return str(value)
     if name == "engine":
         return context.engine
     if name == "target":

@@ -27,36 +27,89 @@ from nki_sim.isa.constants import (
     vector_engine,
 )
 from nki_sim.isa.extras import get_nc_version, register_alloc
+from nki_sim.isa.owed import stand_in
+
+activate2 = stand_in("activate2")
+core_barrier = stand_in("core_barrier")
+dma_compute = stand_in("dma_compute")
+dma_transpose = stand_in("dma_transpose")
+dropout = stand_in("dropout")
+exponential = stand_in("exponential")
+get_nc_sub_version = stand_in("get_nc_sub_version")
+local_gather = stand_in("local_gather")
+max8 = stand_in("max8")
+nc_find_index8 = stand_in("nc_find_index8")
+nc_match_replace8 = stand_in("nc_match_replace8")
+nc_matmul_mx = stand_in("nc_matmul_mx")
+nc_n_gather = stand_in("nc_n_gather")
+nonzero_with_count = stand_in("nonzero_with_count")
+quantize_mx = stand_in("quantize_mx")
+rand2 = stand_in("rand2")
+rand_get_state = stand_in("rand_get_state")
+rand_set_state = stand_in("rand_set_state")
+range_select = stand_in("range_select")
+rng = stand_in("rng")
+select_reduce = stand_in("select_reduce")
+sendrecv = stand_in("sendrecv")
+sequence_bounds = stand_in("sequence_bounds")
+set_rng_seed = stand_in("set_rng_seed")
+tensor_scalar_cumulative = stand_in("tensor_scalar_cumulative")
+tensor_scalar_reduce = stand_in("tensor_scalar_reduce")
+topk = stand_in("topk")
 
 __all__ = [
+    "activate2",
     "activation",
     "activation_reduce",
     "affine_select",
     "bn_aggr",
     "bn_stats",
+    "core_barrier",
     "device_print",
     "dge_mode",
+    "dma_compute",
     "dma_copy",
     "dma_engine",
+    "dma_transpose",
+    "dropout",
     "engine",
+    "exponential",
+    "get_nc_sub_version",
     "get_nc_version",
     "gpsimd_engine",
     "iota",
+    "local_gather",
     "matmul_perf_mode",
+    "max8",
     "memset",
+    "nc_find_index8",
+    "nc_match_replace8",
     "nc_matmul",
+    "nc_matmul_mx",
+    "nc_n_gather",
     "nc_stream_shuffle",
     "nc_transpose",
     "nc_version",
+    "nonzero_with_count",
     "oob_mode",
+    "quantize_mx",
+    "rand2",
+    "rand_get_state",
+    "rand_set_state",
+    "range_select",
     "reciprocal",
     "reduce_cmd",
     "register_alloc",
     "register_load",
     "register_move",
     "register_store",
+    "rng",
     "scalar_engine",
     "scalar_tensor_tensor",
+    "select_reduce",
+    "sendrecv",
+    "sequence_bounds",
+    "set_rng_seed",
     "sync_engine",
     "tensor_copy",
     "tensor_copy_predicated",
@@ -64,8 +117,11 @@ __all__ = [
     "tensor_partition_reduce",
     "tensor_reduce",
     "tensor_scalar",
+    "tensor_scalar_cumulative",
+    "tensor_scalar_reduce",
     "tensor_tensor",
     "tensor_tensor_scan",
+    "topk",
     "unknown_engine",
     "vector_engine",
 ]

@@ -141,7 +141,7 @@ def tensor_scalar(
         op0 in bitvec implies op1 in bitvec: between the operators a value is either raw bits or float32.
         op1 in bitvec implies op0 in bitvec: between the operators a value is either raw bits or float32.
         op0 == multiply and op1 is none or op0 == add and op1 is none or op0 == multiply and op1 == add, on gen3, on
-            the scalar engine: the Scalar engine computes data * scale + bias on its way in.
+            the scalar engine, when op0 not in bitvec: the Scalar engine computes data * scale + bias on its way in.
         whole(operand0), when op0 in bitvec: bitwise and shift operators read raw integer bits.
         whole(operand1), when op1 in bitvec: bitwise and shift operators read raw integer bits.
         dtype(operand0) == float32, when op0 not in bitvec: operand tiles are documented as float32; public kernels

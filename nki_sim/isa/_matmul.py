@@ -99,7 +99,7 @@ def nc_matmul(
             of the array lie on a grid of their own size.
         item(tile_position, 0) + item(tile_size, 0) <= pmax and item(tile_position, 1) + item(tile_size, 1) <=
             gemm_stationary_fmax: the array has pmax rows and gemm_stationary_fmax columns.
-        item(tile_position, 0) >= 0 and item(tile_position, 1) >= 0.
+        item(tile_position, 0) >= 0 and item(tile_position, 1) >= 0: rows and columns of the array are counted from 0.
         K <= item(tile_size, 0): the stationary tile must fit its part of the array.
         M <= item(tile_size, 1): the stationary tile must fit its part of the array.
         start partitions: 65 to 128 partitions start at 0, 33 to 64 at 0 or 64, up to 32 at 0, 32, 64 or 96 (dst,

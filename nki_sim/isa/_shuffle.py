@@ -23,14 +23,14 @@ def nc_stream_shuffle(dst: Any, src: Any, shuffle_mask: Any, name: str | None = 
         length(shuffle_mask) == 32: the mask has one entry per partition of a quadrant.
         shuffle_entries_valid(shuffle_mask): an entry is a partition number within the quadrant.
         dtype(dst) == dtype(src): a shuffle moves bits; there is no cast on the way.
-        start(dst) == 0, when round_up(max(D, S), 32) > 64: the partition count is rounded up to quadrants; then 96 or
-            128 start at 0, 64 at 0 or 64, 32 at any quadrant.
-        start(src) == 0, when round_up(max(D, S), 32) > 64: the partition count is rounded up to quadrants; then 96 or
-            128 start at 0, 64 at 0 or 64, 32 at any quadrant.
-        start(dst) in {0, 64}, when round_up(max(D, S), 32) == 64: the partition count is rounded up to quadrants;
-            then 96 or 128 start at 0, 64 at 0 or 64, 32 at any quadrant.
-        start(src) in {0, 64}, when round_up(max(D, S), 32) == 64: the partition count is rounded up to quadrants;
-            then 96 or 128 start at 0, 64 at 0 or 64, 32 at any quadrant.
+        start(dst) == 0, when round_up(max(D, S), 32) > 64 and D <= 64: the partition count is rounded up to
+            quadrants; then 96 or 128 start at 0, 64 at 0 or 64, 32 at any quadrant.
+        start(src) == 0, when round_up(max(D, S), 32) > 64 and S <= 64: the partition count is rounded up to
+            quadrants; then 96 or 128 start at 0, 64 at 0 or 64, 32 at any quadrant.
+        start(dst) in {0, 64}, when round_up(max(D, S), 32) == 64 and D <= 32: the partition count is rounded up to
+            quadrants; then 96 or 128 start at 0, 64 at 0 or 64, 32 at any quadrant.
+        start(src) in {0, 64}, when round_up(max(D, S), 32) == 64 and S <= 32: the partition count is rounded up to
+            quadrants; then 96 or 128 start at 0, 64 at 0 or 64, 32 at any quadrant.
         start partitions: 65 to 128 partitions start at 0, 33 to 64 at 0 or 64, up to 32 at 0, 32, 64 or 96 (dst, src)
 
     Cost, in cycles of the executing engine; the first line that applies:

@@ -103,6 +103,7 @@ from nki_sim.language.elementwise import (
     subtract,
     tanh,
 )
+from nki_sim.language.indexing import ds
 from nki_sim.language.loops import (
     affine_range,
     dynamic_range,
@@ -115,7 +116,6 @@ from nki_sim.language.objects import NKIObject
 from nki_sim.language.reductions import all, max, mean, min, prod, sum, var  # noqa: A004
 from nki_sim.language.sizes import tile_size
 from nki_sim.language.tensor import NkiTensor, ndarray
-from nki_sim.language.views import ds
 from nki_sim.program.dtypes import (
     DType,
     bfloat16,

@@ -34,6 +34,7 @@ psum = MemoryRegion.psum
 private_hbm = MemoryRegion.private_hbm
 shared_hbm = MemoryRegion.shared_hbm
 hbm = private_hbm
+ON_CHIP = (sbuf, psum)
 
 
 def region_of(buffer: object) -> MemoryRegion:

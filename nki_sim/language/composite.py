@@ -16,7 +16,7 @@ from nki_sim.frontend.recorder import current
 from nki_sim.language import elementwise as ew
 from nki_sim.language import reductions
 from nki_sim.language.buffers import MemoryRegion
-from nki_sim.language.failure import fail
+from nki_sim.language.failure import fail, named_dtype
 from nki_sim.language.tensor import ndarray
 from nki_sim.program.dtypes import float32, int32, uint8
 
@@ -210,7 +210,11 @@ def broadcast_to(x: ndarray, shape: Any, dtype: Any = None) -> ndarray:
     """A tile of `shape` that repeats the dimensions of x that have size 1; the partition dimension too."""
     sizes = tuple(shape)
     if len(sizes) != x.ndim or any(a not in (1, b) for a, b in zip(x.shape, sizes, strict=False)):
-        fail("shape", f"nl.broadcast_to: {list(x.shape)} does not broadcast to {list(sizes)}")
+        fail(
+            "shape",
+            f"nl.broadcast_to: {list(x.shape)} does not broadcast to {list(sizes)}",
+            facts=("dimensions of size 1 are repeated, all others stay",),
+        )
     if tuple(x.shape) == sizes and (dtype is None or x.dtype == dtype):
         return x
     wide = ndarray((x.shape[0], *sizes[1:]), dtype or x.dtype)
@@ -228,7 +232,11 @@ def broadcast_to(x: ndarray, shape: Any, dtype: Any = None) -> ndarray:
 def transpose(x: ndarray, dtype: Any = None) -> ndarray:
     """The 2-D transpose of x in a new PSUM tile, by the Tensor engine; an SBUF tile when `dtype` differs from x's."""
     if x.ndim != 2:
-        fail("shape", f"nl.transpose: x is {list(x.shape)}; it must have two dimensions")
+        fail(
+            "shape",
+            f"nl.transpose: x is {list(x.shape)}; it must have two dimensions",
+            fix=f"transpose x.reshape(({x.shape[0]}, {x.size // x.shape[0]}))",
+        )
     out = ndarray((x.shape[1], x.shape[0]), x.dtype, MemoryRegion.psum)
     nisa.nc_transpose(out, x, engine=nisa.engine.tensor)
     return out if dtype is None or dtype == x.dtype else ew.copy(out, dtype)
@@ -240,7 +248,12 @@ def matmul(x: ndarray, y: ndarray, transpose_x: bool = False) -> ndarray:
     if not transpose_x:
         stationary = ew.copy(transpose(x))
     if stationary.shape[0] != y.shape[0]:
-        fail("shape", f"nl.matmul: x gives K={stationary.shape[0]} and y has K={y.shape[0]}; they must agree")
+        fail(
+            "shape",
+            f"nl.matmul: x is {list(x.shape)} and y is {list(y.shape)}; x gives K={stationary.shape[0]}, y has "
+            f"K={y.shape[0]}",
+            facts=("x is [M, K], or [K, M] with transpose_x=True, and y is [K, N]",),
+        )
     out = ndarray((stationary.size // stationary.shape[0], y.size // y.shape[0]), float32, MemoryRegion.psum)
     nisa.nc_matmul(out, stationary, y)
     return out
@@ -248,13 +261,8 @@ def matmul(x: ndarray, y: ndarray, transpose_x: bool = False) -> ndarray:
 
 def shared_constant(constant: Any) -> ndarray:
     """An HBM tensor filled with a NumPy array (or the array in a .npy file) before the kernel starts."""
-    from nki_sim.program.dtypes import dtype_of
-
     values = np.load(constant) if isinstance(constant, str) else np.asarray(constant)
-    try:
-        dtype = dtype_of(values.dtype)
-    except TypeError as error:
-        fail("dtype", f"nl.shared_constant: {error}")
+    dtype = named_dtype("nl.shared_constant: constant", values.dtype)
     return ndarray.view_of(current().constant(values, dtype, "shared_constant").whole())
 
 

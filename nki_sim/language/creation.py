@@ -9,7 +9,7 @@ from typing import Any
 from nki_sim import isa as nisa
 from nki_sim.frontend.recorder import current, emit
 from nki_sim.language.buffers import MemoryRegion, region_of
-from nki_sim.language.failure import fail
+from nki_sim.language.failure import a_type, fail
 from nki_sim.language.tensor import ndarray
 
 _FILL_ELEMENTS = 2048
@@ -75,17 +75,26 @@ def store(dst: ndarray, value: ndarray) -> None:
     """Write an SBUF tile to an HBM tensor."""
     _need("store", "dst", dst, "hbm")
     if not isinstance(value, ndarray):
-        fail("language-operand", f"nl.store: value is a {type(value).__name__}; it must be an SBUF tile")
+        fail(
+            "language-operand",
+            f"nl.store: value is {a_type(value)}; it must be an SBUF tile",
+            fix="fill a tile with nl.full or nisa.memset and store that" if isinstance(value, (int, float)) else "",
+        )
     nisa.dma_copy(dst, value)
 
 
 def _need(function: str, name: str, tensor: Any, space: str) -> None:
     if not isinstance(tensor, ndarray):
-        fail("language-operand", f"nl.{function}: {name} is a {type(tensor).__name__}; it must be a tensor")
+        fail(
+            "language-operand",
+            f"nl.{function}: {name} is {a_type(tensor)}; it must be a tensor",
+            fix=f"pass an HBM tensor as {name}: an argument of the kernel or an nl.ndarray",
+        )
     if tensor.buffer.space != space:
         fail(
             "placement",
             f"nl.{function}: {name} is in {tensor.buffer.value}; it must be in {space}",
+            facts=("nl.load and nl.store move data between HBM and SBUF (nki.language)",),
             fix="copy between on-chip tensors with nisa.tensor_copy",
         )
 

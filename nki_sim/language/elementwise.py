@@ -17,7 +17,7 @@ from nki_sim import isa as nisa
 from nki_sim.language.buffers import MemoryRegion
 from nki_sim.language.failure import fail
 from nki_sim.language.tensor import ndarray
-from nki_sim.program.dtypes import ALL, DType, bfloat16, dtype_of, float32, int16, int32
+from nki_sim.program.dtypes import ALL, DType, bfloat16, float32, int16, int32
 
 Scalar = int | float
 
@@ -85,10 +85,18 @@ def is_tile(value: object) -> bool:
 
 def _check(name: str, *values: Any) -> None:
     if not any(is_tile(v) for v in values):
-        fail("language-operand", f"nl.{name}: at least one argument must be a tile")
+        fail(
+            "language-operand",
+            f"nl.{name}: at least one argument must be a tile",
+            fix="compute numbers with Python's own operators",
+        )
     for value in values:
         if not is_tile(value) and not isinstance(value, (int, float)):
-            fail("language-operand", f"nl.{name}: {value!r} is neither a tile nor a number")
+            fail(
+                "language-operand",
+                f"nl.{name}: {value!r} is neither a tile nor a number",
+                fix="pass a tile or a number",
+            )
 
 
 def binary(name: str, x: Any, y: Any, dtype: Any = None) -> ndarray:
@@ -103,7 +111,7 @@ def binary(name: str, x: Any, y: Any, dtype: Any = None) -> ndarray:
                 facts=("nl functions do not broadcast on the device",),
                 fix="use nl.broadcast_to, a .broadcast view, or nisa.tensor_scalar for a [P, 1] operand",
             )
-        out = tile_like(x, dtype_of(dtype) if dtype is not None else promote(x.dtype, y.dtype))
+        out = tile_like(x, dtype if dtype is not None else promote(x.dtype, y.dtype))
         nisa.tensor_tensor(out, x, y, op=operator)
         return out
     tile, number, swapped = (x, y, False) if is_tile(x) else (y, x, True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nki_sim.frontend.recorder import current
-from nki_sim.language.failure import fail
+from nki_sim.language.failure import a_type, fail
 from nki_sim.language.registers import VirtualRegister
 from nki_sim.program.ir import Register
 
@@ -52,14 +52,22 @@ def while_loop(init: VirtualRegister, body_fun: Callable[[VirtualRegister], Virt
     from nki_sim.isa import register_move
 
     if not isinstance(init, VirtualRegister):
-        fail("language-loop", f"while_loop: init is a {type(init).__name__}; it must be a register")
+        fail(
+            "language-loop",
+            f"while_loop: init is {a_type(init)}; it must be a register",
+            fix="pass nisa.register_alloc(value)",
+        )
     recorder = current()
     condition = VirtualRegister(recorder.register("while"))
     register_move(condition, init)
     loop = recorder.open_loop(condition=condition.register)
     following = body_fun(condition)
     if not isinstance(following, VirtualRegister):
-        fail("language-loop", "while_loop: the body must return the register that holds the next condition")
+        fail(
+            "language-loop",
+            f"while_loop: the body returns {a_type(following)}; it must return the register with the next condition",
+            fix="end the body with `return` and a register",
+        )
     if following.register is not condition.register:
         register_move(condition, following)
     recorder.close_loop(loop)
@@ -68,7 +76,10 @@ def while_loop(init: VirtualRegister, body_fun: Callable[[VirtualRegister], Virt
 def _counted(start: Any, stop: Any, step: Any, name: str) -> Iterator[VirtualRegister]:
     if not isinstance(step, int) or isinstance(step, bool) or step <= 0:
         fail(
-            "language-loop", f"{name}: step is {step!r}; it must be a positive integer known while the kernel is built"
+            "language-loop",
+            f"{name}: step is {step!r}; it must be a positive integer known while the kernel is built",
+            facts=("a device loop counts upwards by a constant (nki.language.dynamic_range)",),
+            fix="count upwards, and compute the place from the counter",
         )
     recorder = current()
     counter = recorder.register("loop")
@@ -82,7 +93,11 @@ def _bound(value: Any, name: str) -> int | Register:
         return value.register
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    fail("language-loop", f"{name}: a bound is a {type(value).__name__}; it must be an integer or a register")
+    fail(
+        "language-loop",
+        f"{name}: a bound is {a_type(value)}; it must be an integer or a register",
+        fix="divide with //, which gives integers" if isinstance(value, float) else "",
+    )
 
 
 def _refuse_registers(name: str, *values: Any) -> None:

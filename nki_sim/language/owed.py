@@ -14,7 +14,12 @@ def owed(name: str, room: str = "nl") -> Callable[..., Any]:
     """A stand-in for `name` that raises NotImplementedYet."""
 
     def function(*_: Any, **__: Any) -> Any:
-        fail("owed", f"{room}.{name} is documented, but nki_sim does not have it yet", owner="simulator")
+        fail(
+            "owed",
+            f"{room}.{name} is documented, but nki_sim does not have it yet",
+            fix=f"do without {room}.{name}, or compute it on the host and pass the result",
+            owner="simulator",
+        )
 
     function.__name__ = name
     function.__doc__ = "Documented, not simulated yet: raises NotImplementedYet."

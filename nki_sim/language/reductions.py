@@ -16,7 +16,11 @@ def trailing_axes(name: str, x: ndarray, axis: Any) -> tuple[int, ...]:
     """`axis` as sorted non-negative positions. They must be the last free dimensions of x, without a gap."""
     wanted = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
     if not builtins.all(isinstance(a, int) and -x.ndim <= a < x.ndim for a in wanted):
-        fail("shape", f"nl.{name}: axis {axis!r} does not exist in a tile of shape {list(x.shape)}")
+        fail(
+            "shape",
+            f"nl.{name}: axis {axis!r} does not exist in a tile of shape {list(x.shape)}",
+            fix=f"use an axis from 1 to {x.ndim - 1}, or negative from the end",
+        )
     axes = tuple(sorted({a % x.ndim for a in wanted}))
     if axes and axes[0] == 0:
         fail(

@@ -17,12 +17,12 @@ from types import EllipsisType
 from typing import Any, NoReturn
 
 from nki_sim.frontend.recorder import current
-from nki_sim.language import views
-from nki_sim.language.buffers import MemoryRegion, region_of
-from nki_sim.language.failure import fail
+from nki_sim.language import indexing, views
+from nki_sim.language.buffers import ON_CHIP, MemoryRegion, region_of
+from nki_sim.language.failure import fail, named_dtype
 from nki_sim.language.objects import NKIObject
 from nki_sim.program.access import AccessPattern, Dim, DynamicOffset, VectorOffset
-from nki_sim.program.dtypes import DType, dtype_of
+from nki_sim.program.dtypes import DType
 
 
 class Shape(tuple[int, ...]):
@@ -52,10 +52,9 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
     Source: nki.language.ndarray, nki-language-guide.rst (Creating Tensors).
     """
 
-    __slots__ = ("access_pattern", "shape")
+    __slots__ = ("access_pattern",)
 
     access_pattern: AccessPattern
-    shape: tuple[int, ...]
 
     def __init__(
         self,
@@ -67,38 +66,42 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
     ) -> None:
         recorder = current()
         try:
-            sizes = tuple(operator.index(s) for s in shape)
+            sizes = tuple([operator.index(s) for s in shape])
         except TypeError:
-            fail("language-shape", f"ndarray: shape is {shape!r}; it must be a tuple of integers")
-        if not sizes or any(s <= 0 for s in sizes):
+            fail(
+                "language-shape",
+                f"ndarray: shape is {shape!r}; it must be a tuple of integers",
+                fix=f"write ({shape}, 1)" if isinstance(shape, int) else "divide with //, which gives integers",
+            )
+        if not sizes or min(sizes) <= 0:
             fail("shape", f"ndarray: shape is {list(sizes)}; every size must be at least 1")
+        element = dtype if type(dtype) is DType else named_dtype("ndarray: dtype", dtype)
         try:
-            element = dtype_of(dtype)
-        except TypeError as error:
-            fail("dtype", f"ndarray: {error}")
-        try:
-            region = region_of(buffer)
+            region = buffer if type(buffer) is MemoryRegion else region_of(buffer)
         except ValueError:
             fail("placement", f"ndarray: buffer is {buffer!r}; NKI has nl.sbuf, nl.psum, nl.hbm and nl.shared_hbm")
-        if region.space != "hbm":
+        if region in ON_CHIP:
             views.check_on_chip_shape(sizes, element, region.space, recorder)
         tensor = recorder.allocate(
-            sizes, element, region.value, name=name, address=None if address is None else (address[0], address[1])
+            sizes, element, region._value_, name=name, address=None if address is None else (address[0], address[1])
         )
-        self._become(tensor.whole())
+        self.access_pattern = tensor.whole()
 
     @classmethod
     def view_of(cls, pattern: AccessPattern) -> ndarray:
         """The tensor object that shows `pattern`."""
         self = cls.__new__(cls)
-        self._become(pattern)
+        self.access_pattern = pattern
         return self
 
-    def _become(self, pattern: AccessPattern) -> None:
-        self.access_pattern = pattern
-        self.shape = Shape(pattern.shape)
-
     # -- attributes --------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of all dimensions; on chip the first is the number of partitions."""
+        pattern = self.access_pattern
+        counts = [count for _, count in pattern.dims]
+        return Shape(counts if pattern.partition is None else (pattern.partition[2], *counts))
 
     @property
     def dtype(self) -> DType:
@@ -114,7 +117,8 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
 
     @property
     def ndim(self) -> int:
-        return len(self.shape)
+        pattern = self.access_pattern
+        return len(pattern.dims) + (pattern.partition is not None)
 
     @property
     def size(self) -> int:
@@ -152,7 +156,9 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
     # -- indexing ----------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> ndarray:
-        return ndarray.view_of(views.index(self.access_pattern, key))
+        view = ndarray.__new__(ndarray)
+        view.access_pattern = indexing.index(self.access_pattern, key)
+        return view
 
     def __setitem__(self, key: Any, value: Any) -> None:
         fail(
@@ -175,12 +181,21 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
         """A row of dimension 0 per partition, chosen by ``vector_offset`` of shape (P, 1); HBM only."""
         pattern = self.access_pattern
         if dim != 0 or pattern.partition is not None:
-            fail("language-view", "vector_select works on dimension 0 of an HBM tensor")
+            fail(
+                "language-view",
+                f"vector_select works on dimension 0 of an HBM tensor, not on dimension {dim} in {pattern.space}",
+                facts=("rows are picked by their address in HBM (nki-aps.rst)",),
+                fix="call it on the HBM tensor and bring the rows to sbuf with dma_copy",
+            )
         if pattern.is_dynamic:
             fail("language-view", "vector_select: the view already has a run-time address")
         index = vector_offset.access_pattern
         if len(vector_offset.shape) != 2 or vector_offset.shape[1] != 1:
-            fail("shape", f"vector_select: vector_offset is {list(vector_offset.shape)}; it must be [P, 1]")
+            fail(
+                "shape",
+                f"vector_select: vector_offset is {list(vector_offset.shape)}; it must be [P, 1]",
+                fix="take one column of it, as vector_offset[:, 0:1]",
+            )
         stride, rows = pattern.dims[0]
         dims: tuple[Dim, ...] = ((0, vector_offset.shape[0]), *pattern.dims[1:])
         return ndarray.view_of(pattern.replace(dims=dims, vector=VectorOffset(index, stride, rows)))
@@ -226,7 +241,7 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
 
     def view(self, dtype: Any) -> ndarray:
         """The same bytes as another dtype; the last dimension scales and must be dense."""
-        return ndarray.view_of(views.reinterpret(self.access_pattern, dtype_of(dtype)))
+        return ndarray.view_of(views.reinterpret(self.access_pattern, named_dtype("view: dtype", dtype)))
 
     reinterpret_cast = view
 
@@ -247,12 +262,16 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
         receiver's dimensions after `indirect_dim` moves the start while running; `vector_offset` (P, 1) gives each
         partition its row. Source: nki-aps.rst.
         """
-        element = self.dtype if dtype is None else dtype_of(dtype)
+        element = self.dtype if dtype is None else named_dtype("ap: dtype", dtype)
         found = views.raw(self.access_pattern, pattern, offset or 0, element)
         if scalar_offset is None and vector_offset is None:
             return ndarray.view_of(found)
         if scalar_offset is not None and vector_offset is not None:
-            fail("language-view", "ap: scalar_offset and vector_offset exclude each other")
+            fail(
+                "language-view",
+                "ap: scalar_offset and vector_offset exclude each other",
+                fix="add the scalar to the vector, or give one of them",
+            )
         if self.access_pattern.is_dynamic:
             fail("language-view", "ap: the tensor already has a run-time address")
         dim = views.dimension(self.access_pattern, indirect_dim)
@@ -263,17 +282,32 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
         limit = views.dynamic_limit(found, multiplier)
         if vector_offset is not None:
             if found.partition is not None or dim != 0:
-                fail("language-view", "ap: vector_offset works on dimension 0 of an HBM tensor")
+                fail(
+                    "language-view",
+                    f"ap: vector_offset works on dimension 0 of an HBM tensor, not on dimension {dim} in {found.space}",
+                    facts=("rows are picked by their address in HBM (nki-aps.rst)",),
+                    fix="leave out indirect_dim" if found.partition is None else "gather while copying from HBM",
+                )
             dims = ((0, found.dims[0][1]), *found.dims[1:])
             vector = VectorOffset(vector_offset.access_pattern, multiplier, self.shape[0])
             return ndarray.view_of(found.replace(dims=dims, vector=vector))
         if found.partition is not None and dim == 0:
-            fail("language-view", "ap: scalar_offset cannot move the partition dimension of an on-chip tensor")
-        return ndarray.view_of(found.replace(dynamic=DynamicOffset(views.source_of(scalar_offset), multiplier, limit)))
+            fail(
+                "language-view",
+                "ap: scalar_offset cannot move the partition dimension of an on-chip tensor",
+                fix="give the free dimension it moves as indirect_dim, or pick the rows while copying from HBM",
+            )
+        offset_source = indexing.source_of(scalar_offset)
+        return ndarray.view_of(found.replace(dynamic=DynamicOffset(offset_source, multiplier, limit)))
 
     def indirect(self, index: ndarray, num_elem: int | None = None) -> NoReturn:
         """Gather or scatter inside an operand (NeuronCore-v4); not there yet."""
-        fail("indirect", "ndarray.indirect: indirection inside operands is not simulated yet", owner="simulator")
+        fail(
+            "owed",
+            "ndarray.indirect is documented, but nki_sim does not have indirection inside operands yet",
+            fix="gather with dma_copy and a vector_offset",
+            owner="simulator",
+        )
 
     # -- what a tensor is not ----------------------------------------------------------------------------------------
 
@@ -285,7 +319,11 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
         )
 
     def __iter__(self) -> NoReturn:
-        fail("language-iteration", "a tensor cannot be iterated over", fix="loop over range(t.shape[0]) and index")
+        fail(
+            "language-iteration",
+            f"a tensor of shape {list(self.shape)} cannot be iterated over",
+            fix=f"loop over range({self.shape[0]}) and index with the counter",
+        )
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -294,6 +332,7 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
         fail(
             "language-operator",
             "Python operators do not work on tensors",
+            facts=("an operator would have to choose the engine and the memory of its result",),
             fix="use nl.add, nl.multiply, ... (new tile) or nisa.tensor_tensor, nisa.tensor_scalar (given dst)",
         )
 

@@ -5,31 +5,15 @@ Sources: nki-language-guide.rst (Tensor Values, Tensor Indexing), nki-aps.rst, n
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from nki_sim.frontend.recorder import Recorder
 from nki_sim.language.failure import fail
-from nki_sim.program.access import AccessPattern, Dim, DynamicOffset, contiguous_dims
+from nki_sim.language.indexing import integer
+from nki_sim.program.access import AccessPattern, Dim, contiguous_dims
 from nki_sim.program.dtypes import DType
-from nki_sim.program.ir import Register
 
 MAX_DIMS = 5
-
-
-class DynamicSlice:
-    """nl.ds(start, size): the slice [start, start + size)."""
-
-    __slots__ = ("size", "start")
-
-    def __init__(self, start: Any, size: int) -> None:
-        self.start = start
-        self.size = size
-
-
-def ds(start: Any, size: int) -> DynamicSlice:
-    """A slice of `size` elements from `start`, for use as an index."""
-    return DynamicSlice(start, size)
 
 
 def check_on_chip_shape(shape: tuple[int, ...], dtype: DType, space: str, recorder: Recorder) -> None:
@@ -40,7 +24,7 @@ def check_on_chip_shape(shape: tuple[int, ...], dtype: DType, space: str, record
             f"ndarray: an on-chip tensor needs a partition and a free dimension, but the shape is {list(shape)}",
             fix=f"use shape ({shape[0]}, 1) or (1, {shape[0]})",
         )
-    pmax = recorder.target.limit("pmax")
+    pmax = recorder.pmax
     if shape[0] > pmax:
         recorder.complain(
             "partition",
@@ -68,7 +52,11 @@ def dimension(pattern: AccessPattern, dim: int) -> int:
     """`dim` as a non-negative position."""
     rank = len(pattern.shape)
     if not isinstance(dim, int) or not -rank <= dim < rank:
-        fail("language-view", f"dimension {dim!r} does not exist in a tensor of shape {list(pattern.shape)}")
+        fail(
+            "language-view",
+            f"dimension {dim!r} does not exist in a tensor of shape {list(pattern.shape)}",
+            fix=f"use a dimension from 0 to {rank - 1}, or negative from the end",
+        )
     return dim % rank
 
 
@@ -81,164 +69,47 @@ def is_contiguous(pattern: AccessPattern) -> bool:
     return True
 
 
-# -- indexing ----------------------------------------------------------------------------------------------------------
-
-
-def index(pattern: AccessPattern, key: Any) -> AccessPattern:
-    """`pattern[key]`."""
-    keys = key if type(key) is tuple else (key,)
-    partition = pattern.partition
-    rank = len(pattern.dims) + (partition is not None)
-    if Ellipsis in keys:
-        keys = _fill_ellipsis(keys, rank)
-    if len(keys) > rank:
-        fail("language-index", f"{len(keys)} indices for a tensor of shape {list(pattern.shape)}")
-    offset = pattern.offset
-    dynamic = pattern.dynamic
-    position = 0
-    if partition is not None and keys:
-        start, count, step, _ = _resolve(keys[0], partition[2], pattern, 0)
-        partition = (partition[0] + start * partition[1], partition[1] * step, count)
-        position = 1
-    dims: list[Dim] = []
-    dropped_last = None
-    free = pattern.dims
-    first_free = position
-    for axis, one in enumerate(keys[position:]):
-        stride, count = free[axis]
-        if type(one) is slice and one.start is None and one.stop is None and one.step is None:
-            dims.append((stride, count))
-            dropped_last = None
-            continue
-        source = _run_time_index(one)
-        if source is not None:
-            if dynamic is not None or pattern.vector is not None:
-                fail("language-view", "a view can have one run-time index only")
-            dynamic = DynamicOffset(source, stride, count)
-            dropped_last = (stride, 1)
-            continue
-        start, size, step, keep = _resolve(one, count, pattern, axis + first_free)
-        offset += start * stride
-        if keep:
-            dims.append((stride * step, size))
-            dropped_last = None
-        else:
-            dropped_last = (stride, 1)
-    dims.extend(free[len(keys) - position :] if keys else free)
-    if not dims:
-        dims.append(dropped_last or (1, 1))
-    if pattern.vector is not None and keys and not _is_full(keys[0], pattern.shape[0]):
-        fail("language-view", "the dimension chosen by a run-time vector cannot be indexed again")
-    return AccessPattern(pattern.tensor, pattern.dtype, partition, offset, tuple(dims), dynamic, pattern.vector)
-
-
-def _fill_ellipsis(keys: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
-    at = keys.index(Ellipsis)
-    rest = keys[at + 1 :]
-    if Ellipsis in rest:
-        fail("language-index", "an index can have one `...` only")
-    return keys[:at] + (slice(None),) * max(0, rank - len(keys) + 1) + rest
-
-
-def _is_full(key: Any, size: int) -> bool:
-    return isinstance(key, slice) and (key.start or 0) == 0 and key.stop in (None, size) and key.step in (None, 1)
-
-
-def _run_time_index(key: Any) -> Register | AccessPattern | None:
-    register = getattr(key, "register", None)
-    if isinstance(register, Register):
-        return register
-    if isinstance(getattr(key, "access_pattern", None), AccessPattern):
-        return source_of(key)
-    return None
-
-
-def source_of(value: Any) -> Register | AccessPattern:
-    """The register or one-element on-chip pattern behind a run-time index."""
-    register = getattr(value, "register", None)
-    if isinstance(register, Register):
-        return register
-    pattern = getattr(value, "access_pattern", None)
-    if not isinstance(pattern, AccessPattern):
-        fail("language-index", f"a run-time index is a {type(value).__name__}; it must be a register or a 1x1 tensor")
-    if pattern.space != "sbuf" or pattern.elements != 1:
-        fail("shape", f"a run-time index must be one element in sbuf, not {list(pattern.shape)} in {pattern.space}")
-    if not pattern.dtype.is_integer:
-        fail("dtype", f"a run-time index must be an integer, not {pattern.dtype}", fix="use an int32 or uint32 tensor")
-    return pattern
-
-
-def _resolve(key: Any, size: int, pattern: AccessPattern, axis: int) -> tuple[int, int, int, bool]:
-    """(start, count, step, keep) of one index on a dimension of `size`."""
-    if type(key) is slice:
-        start = 0 if key.start is None else _integer(key.start)
-        stop = size if key.stop is None else _integer(key.stop)
-        step = 1 if key.step is None else _integer(key.step)
-        if start < 0:
-            start += size
-        if stop < 0:
-            stop += size
-    elif isinstance(key, DynamicSlice):
-        start, step = _integer(key.start), 1
-        stop = start + _integer(key.size)
-    else:
-        start = _integer(key)
-        if not -size <= start < size:
-            _out_of_bounds(f"index {start}", size, pattern, axis)
-        return start % size, 1, 1, axis == 0 and pattern.partition is not None
-    if step < 1:
-        fail("language-index", f"a slice step is {step}; it must be at least 1")
-    if not 0 <= start < stop <= size:
-        if start == stop or start > stop:
-            fail("language-index", f"the slice {start}:{stop} of dimension {axis} (size {size}) is empty")
-        _out_of_bounds(f"slice {start}:{stop}", size, pattern, axis)
-    return start, -(-(stop - start) // step), step, True
-
-
-def _integer(value: Any) -> int:
-    if type(value) is int:
-        return value
-    try:
-        return operator.index(value)
-    except TypeError:
-        fail(
-            "language-index",
-            f"an index is a {type(value).__name__} ({value!r}); it must be an integer, a slice, nl.ds or `...`",
-        )
-
-
-def _out_of_bounds(what: str, size: int, pattern: AccessPattern, axis: int) -> None:
-    fail(
-        "bounds",
-        f"{what} is outside dimension {axis} of a tensor of shape {list(pattern.shape)}, which has {size} elements",
-        facts=("the documents do not promise that slices are clipped",),
-        fix=f"stop at min(stop, {size})",
-    )
-
-
-# -- reshaping ---------------------------------------------------------------------------------------------------------
-
-
 def _rebuild(pattern: AccessPattern, dims: tuple[Dim, ...]) -> AccessPattern:
     """`pattern` with all its dimensions (partition first, on chip) replaced."""
     if len(dims) > MAX_DIMS:
-        fail("language-view", f"a view has at most {MAX_DIMS} dimensions, this one has {len(dims)}")
+        fail(
+            "language-view",
+            f"a view has at most {MAX_DIMS} dimensions, this one has {len(dims)}",
+            facts=(f"an access pattern has at most {MAX_DIMS} [step, count] pairs (nki-aps.rst)",),
+            fix="merge dimensions that belong together, or use several instructions",
+        )
     if pattern.partition is None:
         return pattern.replace(dims=dims)
     free = dims[1:] or ((1, 1),)
     return pattern.replace(dims=free)
 
 
+_PARTITION_FIXES = {
+    "permute": "turn the tile with nisa.nc_transpose, or permute the HBM tensor before loading it",
+    "rearrange": "turn the tile with nisa.nc_transpose, or rearrange the HBM tensor before loading it",
+    "broadcast": "use nl.broadcast_to or nisa.nc_stream_shuffle",
+}
+
+
 def _guard_partition(pattern: AccessPattern, dim: int, what: str) -> None:
     if dim == 0 and (pattern.partition is not None or pattern.vector is not None):
         kind = "the partition dimension" if pattern.partition is not None else "the dimension chosen at run time"
-        fail("language-view", f"{what}: dimension 0 is {kind} and stays as it is")
+        fail(
+            "language-view",
+            f"{what}: dimension 0 is {kind} and stays as it is",
+            facts=("data do not move between partitions without an instruction",) if pattern.on_chip else (),
+            fix=_PARTITION_FIXES.get(what, "use the other dimensions"),
+        )
 
 
 def permute(pattern: AccessPattern, order: tuple[int, ...]) -> AccessPattern:
     dims = full_dims(pattern)
     if sorted(order) != list(range(len(dims))):
-        fail("language-view", f"permute: {order} is not an order of {len(dims)} dimensions")
+        fail(
+            "language-view",
+            f"permute: {order} is not an order of {len(dims)} dimensions",
+            fix=f"name each of 0 to {len(dims) - 1} once",
+        )
     if order[0] != 0:
         _guard_partition(pattern, 0, "permute")
     return _rebuild(pattern, tuple(dims[i] for i in order))
@@ -249,8 +120,12 @@ def broadcast(pattern: AccessPattern, dim: int, size: int) -> AccessPattern:
     _guard_partition(pattern, dim, "broadcast")
     dims = list(full_dims(pattern))
     if dims[dim][1] != 1:
-        fail("shape", f"broadcast: dimension {dim} of {list(pattern.shape)} has size {dims[dim][1]}, not 1")
-    dims[dim] = (0, _integer(size))
+        fail(
+            "shape",
+            f"broadcast: dimension {dim} of {list(pattern.shape)} has size {dims[dim][1]}, not 1",
+            fix="take one element of it first, or insert a dimension with .expand_dim",
+        )
+    dims[dim] = (0, integer(size))
     return _rebuild(pattern, tuple(dims))
 
 
@@ -270,7 +145,11 @@ def squeeze_dim(pattern: AccessPattern, dim: int) -> AccessPattern:
     if dims[dim][1] != 1:
         fail("shape", f"squeeze_dim: dimension {dim} of {list(pattern.shape)} has size {dims[dim][1]}, not 1")
     if len(dims) <= (2 if pattern.partition is not None else 1):
-        fail("language-view", f"squeeze_dim: a tensor in {pattern.space} cannot have fewer dimensions than {len(dims)}")
+        fail(
+            "language-view",
+            f"squeeze_dim: a tensor in {pattern.space} cannot have fewer dimensions than {len(dims)}",
+            fix="leave the dimension there",
+        )
     del dims[dim]
     return _rebuild(pattern, tuple(dims))
 
@@ -286,16 +165,23 @@ def reshape_dim(pattern: AccessPattern, dim: int, shape: tuple[int, ...]) -> Acc
     return _rebuild(pattern, tuple(dims))
 
 
+_COPY_FIRST = "copy the elements to a tile of their own first, with nl.copy"
+
+
 def flatten_dims(pattern: AccessPattern, start: int, end: int) -> AccessPattern:
     start, end = dimension(pattern, start), dimension(pattern, end)
     if start > end:
-        fail("language-view", f"flatten_dims: start_dim {start} comes after end_dim {end}")
+        fail("language-view", f"flatten_dims: start_dim {start} comes after end_dim {end}", fix="swap them")
     if start != end:
         _guard_partition(pattern, start, "flatten_dims")
     dims = list(full_dims(pattern))
     merged = _merge(dims[start : end + 1])
     if merged is None:
-        fail("language-view", f"flatten_dims: dimensions {start} to {end} of {list(pattern.shape)} are not dense")
+        fail(
+            "language-view",
+            f"flatten_dims: dimensions {start} to {end} of {list(pattern.shape)} are not dense",
+            fix=_COPY_FIRST,
+        )
     dims[start : end + 1] = [merged]
     return _rebuild(pattern, tuple(dims))
 
@@ -314,7 +200,7 @@ def _merge(dims: list[Dim]) -> Dim | None:
 
 
 def _infer(shape: tuple[int, ...], count: int, what: str) -> tuple[int, ...]:
-    sizes = [_integer(s) for s in shape]
+    sizes = [integer(s) for s in shape]
     if sizes.count(-1) > 1:
         fail("shape", f"{what}: at most one size may be -1")
     known = 1
@@ -335,14 +221,17 @@ def reshape(pattern: AccessPattern, shape: tuple[int, ...]) -> AccessPattern:
         fail(
             "shape",
             f"reshape: {list(pattern.shape)} to {list(sizes)} would change dimension 0, which has to stay",
-            facts=("data cannot move between partitions without an instruction",),
+            facts=("data do not move between partitions without an instruction",),
+            fix=f"start the new shape with {pattern.shape[0]}, or reshape the HBM tensor before loading it",
         )
     old = list(full_dims(pattern))
     dims = old[:1] if fixed else []
     rest = _refit(old[1:] if fixed else old, list(sizes[1:] if fixed else sizes))
     if rest is None:
         fail(
-            "language-view", f"reshape: the layout of {list(pattern.shape)} does not allow {list(sizes)} without a copy"
+            "language-view",
+            f"reshape: the layout of {list(pattern.shape)} does not allow {list(sizes)} without a copy",
+            fix=_COPY_FIRST,
         )
     return _rebuild(pattern, tuple(dims + rest))
 
@@ -378,7 +267,11 @@ def rearrange(
 ) -> AccessPattern:
     dims = full_dims(pattern)
     if len(source) != len(dims):
-        fail("shape", f"rearrange: {len(source)} names for a tensor of shape {list(pattern.shape)}")
+        fail(
+            "shape",
+            f"rearrange: {len(source)} names for a tensor of shape {list(pattern.shape)}",
+            fix=f"name all {len(dims)} dimensions",
+        )
     named: dict[str, Dim] = {}
     for entry, (stride, count) in zip(source, dims, strict=True):
         names = entry if isinstance(entry, (tuple, list)) else (entry,)
@@ -394,7 +287,11 @@ def rearrange(
             fail("language-view", f"rearrange: {entry!r} names a dimension that the source pattern does not have")
         merged = _merge([named[n] for n in names])
         if merged is None:
-            fail("language-view", f"rearrange: {entry!r} are not dense and cannot be merged without a copy")
+            fail(
+                "language-view",
+                f"rearrange: {entry!r} are not dense and cannot be merged without a copy",
+                fix="reorder without merging, and copy with nl.copy before merging",
+            )
         out.append(merged)
     if sorted(used) != sorted(named):
         fail("language-view", "rearrange: source and target must name the same dimensions once each")
@@ -411,7 +308,7 @@ def reinterpret(pattern: AccessPattern, dtype: DType) -> AccessPattern:
         fail("language-view", "view: not possible on a view with a run-time address")
     stride, count = pattern.dims[-1]
     if stride != 1 and count != 1:
-        fail("language-view", f"view: the last dimension of {list(pattern.shape)} is not dense")
+        fail("language-view", f"view: the last dimension of {list(pattern.shape)} is not dense", fix=_COPY_FIRST)
     others = pattern.dims[:-1]
     if (count * old) % new or (pattern.offset * old) % new or any((s * old) % new for s, _ in others):
         fail("shape", f"view: {count} elements of {pattern.dtype} do not divide into {dtype}")
@@ -422,7 +319,7 @@ def reinterpret(pattern: AccessPattern, dtype: DType) -> AccessPattern:
 def raw(pattern: AccessPattern, pairs: Any, offset: int, dtype: DType) -> AccessPattern:
     """The pattern of `.ap`: pairs of (step, count) on the storage, `offset` added to the view's own."""
     try:
-        dims = tuple((_integer(step), _integer(count)) for step, count in pairs)
+        dims = tuple((integer(step), integer(count)) for step, count in pairs)
     except (TypeError, ValueError):
         fail("language-view", f"ap: the pattern is {pairs!r}; it must be a list of [step, count] pairs")
     if not dims or len(dims) > MAX_DIMS or any(count < 1 for _, count in dims):
@@ -430,7 +327,7 @@ def raw(pattern: AccessPattern, pairs: Any, offset: int, dtype: DType) -> Access
     tensor = pattern.tensor
     view_offset = pattern.offset * pattern.dtype.itemsize // dtype.itemsize
     if pattern.partition is None:
-        return AccessPattern(tensor, dtype, None, view_offset + _integer(offset), dims)
+        return AccessPattern(tensor, dtype, None, view_offset + integer(offset), dims)
     row = tensor.bytes_per_partition // dtype.itemsize
     step, count = dims[0]
     if count > 1 and step != row:
@@ -440,7 +337,7 @@ def raw(pattern: AccessPattern, pairs: Any, offset: int, dtype: DType) -> Access
             facts=("partitions are accessed one after another with the same free pattern (nki-aps.rst)",),
             fix=f"write [{row}, {count}] as the first pair",
         )
-    total = pattern.partition[0] * row + view_offset + _integer(offset)
+    total = pattern.partition[0] * row + view_offset + integer(offset)
     start, within = divmod(total, row) if row else (0, total)
     free = dims[1:] or ((1, 1),)
     return AccessPattern(tensor, dtype, (start, 1, count), within, free)

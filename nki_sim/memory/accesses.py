@@ -19,6 +19,7 @@ Write = tuple[str, AccessPattern]
 
 _WRITTEN = frozenset({"dst", "reduce_res"})
 _PREDICATES = frozenset({"predicate"})
+_MAY_KEEP = frozenset({"nc_matmul", "tensor_copy_predicated", "nc_stream_shuffle", "dma_copy"})
 # Masks entries of nc_stream_shuffle that leave the partition as it is (nki.isa.nc_stream_shuffle).
 SHUFFLE_KEEP = 255
 
@@ -46,11 +47,11 @@ def split(instruction: Instruction) -> tuple[tuple[Read, ...], tuple[Write, ...]
     reads: list[Read] = []
     writes: list[Write] = []
     for name, value in instruction.operands.items():
-        if not isinstance(value, AccessPattern):
+        if type(value) is not AccessPattern:
             continue
         if name in _WRITTEN:
             writes.append((name, value))
-            if name == "dst" and keeps_destination(instruction):
+            if name == "dst" and instruction.op in _MAY_KEEP and keeps_destination(instruction):
                 reads.append((name, value, "kept"))
         else:
             reads.append((name, value, "predicate" if name in _PREDICATES else "data"))
@@ -65,10 +66,10 @@ def registers_read(instruction: Instruction) -> tuple[Register, ...]:
     """Registers whose value the instruction needs."""
     found: list[Register] = []
     for name, value in instruction.operands.items():
-        if isinstance(value, Register):
+        if type(value) is Register:
             if name not in _WRITTEN:
                 found.append(value)
-        elif isinstance(value, AccessPattern) and value.dynamic is not None:
+        elif type(value) is AccessPattern and value.dynamic is not None:
             source = value.dynamic.source
             found += [source] if isinstance(source, Register) else []
     return tuple(found)

@@ -56,7 +56,7 @@ class ByteMap:
         self.row_bytes = row_bytes
         self.row_unit = max(rows, 1)
         self.unit = max(row_bytes, 1)
-        self.cells: Cells = np.full((1, 1), fill, dtype=dtype)
+        self.cells: Cells = np.array(((fill,),), dtype)
         self.nonzero = 1 if fill else 0
 
     def refine(self, row_unit: int, unit: int) -> None:
@@ -80,6 +80,8 @@ class ByteMap:
 
         The view is the set of bytes: its shape is not the pattern's. Raises ValueError when the pattern leaves the map.
         """
+        if self.cells.size == 1 and self._is_whole(pattern):
+            return self.cells
         itemsize = pattern.dtype.itemsize
         outer, run, granule, _ = byte_layout(pattern.dims, itemsize)
         start_byte = byte + pattern.offset * itemsize
@@ -129,6 +131,10 @@ class ByteMap:
 
     def fill(self, pattern: AccessPattern, value: int, row: int = 0, byte: int = 0) -> None:
         """Set every byte that `pattern` touches to `value`."""
+        if self.cells.size == 1 and self._is_whole(pattern):
+            # A tile that is only ever touched whole.
+            self.reset(value)
+            return
         cells = self.view(pattern, row, byte)
         if not byte_layout(pattern.dims, pattern.dtype.itemsize)[3]:
             cells[...] = value
@@ -138,6 +144,18 @@ class ByteMap:
         else:
             self.nonzero += (cells.size if value else 0) - int(np.count_nonzero(cells))
             cells[...] = value
+
+    def _is_whole(self, pattern: AccessPattern) -> bool:
+        """Whether `pattern` is plainly all there is; False may also mean that it is in some other order."""
+        partition, dims = pattern.partition, pattern.dims
+        if partition is not None and (partition[0] or partition[1] != 1 or partition[2] != self.rows):
+            return False
+        elements = 1
+        for stride, count in reversed(dims):
+            if stride != elements and count != 1:
+                return False
+            elements *= count
+        return not pattern.offset and elements * pattern.dtype.itemsize == self.row_bytes
 
     def recount(self) -> None:
         """Bring `nonzero` up to date after writing through `view` or `elements`."""

@@ -54,12 +54,15 @@ def does_not_fit(flat: FlatProgram, target: Target, peak: Peak, needed_bytes: in
             fix = "copy results to sbuf before starting the next accumulation, or use smaller tiles"
     born = [t for t in peak.tensors if _first_access(flat, t) == peak.position]
     blamed = born[0] if born and largest.bytes_per_partition <= capacity else largest
+    spans = program.spans(blamed.site)
+    listing = _listing(program, peak.tensors)
+    label = next((text for span, text in listing if spans and span == spans[0]), "")
     return Diagnostic(
         code="capacity",
         message=message,
-        spans=program.spans(blamed.site),
-        label=f"{blamed.bytes_per_partition} bytes per partition",
-        related=_listing(program, peak.tensors),
+        spans=spans,
+        label=label,
+        related=tuple(one for one in listing if not spans or one != (spans[0], label)),
         facts=tuple(facts),
         fix=fix,
     )

@@ -8,7 +8,7 @@ left in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from nki_sim.memory.regions import reach
 from nki_sim.program.ir import TensorDecl
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(NamedTuple):
     """Positions of the first and the last instruction during which the tensor's bytes must stay, both included."""
 
     first: int
@@ -37,19 +36,22 @@ def live_ranges(flat: FlatProgram) -> dict[int, Life]:
     tensors = {t.index: t for t in flat.program.tensors}
     for position, (reads, writes) in enumerate(flat.accesses):
         loop = flat.inside[position]
-        touched = [entry[1].tensor for entry in reads]
-        touched += [entry[1].tensor for entry in writes]
-        for tensor in touched:
+        patterns = [read[1] for read in reads]
+        patterns += [write[1] for write in writes]
+        for pattern in patterns:
+            tensor = pattern.tensor
             if tensor.space == "hbm":
                 continue
             index = tensor.index
-            begin, end = position, position
-            if loop >= 0:
-                begin, end = _through_loops(flat, loop, homes, tensor, position)
-            if index not in first or begin < first[index]:
-                first[index] = begin
-            if end > last.get(index, -1):
-                last[index] = end
+            if loop < 0:
+                if index not in first:
+                    first[index] = last[index] = position
+                elif last[index] < position:
+                    last[index] = position
+                continue
+            begin, end = _through_loops(flat, loop, homes, tensor, position)
+            first[index] = min(begin, first.get(index, begin))
+            last[index] = max(end, last.get(index, end))
     lives = {index: Life(first[index], last[index]) for index in first}
     for index in _carried(flat, {i for i, chain in homes.items() if chain}, tensors):
         outermost = flat.loops[homes[index][-1]]

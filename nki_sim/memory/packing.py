@@ -10,7 +10,7 @@ import heapq
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ Strategy = Literal["rotate", "lowest", "ends", "by_size"]
 _BY_SIZE_LIMIT = 4000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(NamedTuple):
     """`size` bytes needed from position `first` to position `last`, both included.
 
     align   the offset is a multiple of this

@@ -69,7 +69,8 @@ class UndefinedRegisterError(Exception):
     """A register was read before anything was written to it."""
 
     def __init__(self, register: Register) -> None:
-        super().__init__(f"register {register!r} is read before it is written")
+        name = f" `{register.name}`" if register.name else ""
+        super().__init__(f"register {register!r}{name} is read before it is written")
         self.register = register
 
 

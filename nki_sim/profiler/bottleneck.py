@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from nki_sim.profiler.metrics import Metrics, Reload
 from nki_sim.profiler.stalls import Stall
+from nki_sim.profiler.triggers import queue_ns
 from nki_sim.profiler.words import bytes_text, percent, times_text
-from nki_sim.timing.lanes import ENGINES, TRIGGER
-from nki_sim.timing.timeline import Timeline, busy_ns
+from nki_sim.timing.timeline import Timeline
 
 if TYPE_CHECKING:
     from nki_sim.profiler.profile import EngineUse
@@ -95,7 +95,5 @@ def _again(reload: Sequence[Reload]) -> str:
 
 
 def _trigger_ratio(timeline: Timeline) -> float:
-    """Share of the time the busiest queue engine spends on triggers."""
-    rows = timeline.rows
-    found = [rows[(rows["lane"] == lane) & (rows["kind"] == TRIGGER)] for lane in range(ENGINES)]
-    return max(busy_ns(one) for one in found) / timeline.total_ns
+    """Share of the time the busiest queue spends on triggers; waiting for room in it is the transfers' doing."""
+    return max(queue_ns(timeline)) / timeline.total_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,19 +10,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nki_sim.profiler import bottleneck
+from nki_sim.profiler import bottleneck, findings
+from nki_sim.profiler.advice import Advice, Simulated, advise, reproduces
+from nki_sim.profiler.critical_path import CriticalPath, find_critical_path
+from nki_sim.profiler.findings import Finding
 from nki_sim.profiler.lines import LineUse, by_line
+from nki_sim.profiler.memory_map import MemoryMap, memory_maps
 from nki_sim.profiler.metrics import Metrics, Reload, measure, reloads
-from nki_sim.profiler.stalls import Stall, find_stalls
+from nki_sim.profiler.roofline import Roofline, roofline
+from nki_sim.profiler.stalls import EngineTime, Stall, find_stalls, time_by_engine
 from nki_sim.program.ir import Program
 from nki_sim.targets import Target
 from nki_sim.timing.lanes import ENGINES, LANES
 from nki_sim.timing.timeline import Timeline, busy_ns
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from nki_sim.memory.allocate import Allocation
+
+
+# A replay takes about 30 µs per instruction, and there are about ten.
+_QUICK_INSTRUCTIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +54,24 @@ class MemoryUse:
 class Profile:
     """What a run took and why. `run` is the Timeline behind it; `timeline` its rows (see timing.timeline.ROW).
 
-    total_ns is the kernel body; launch_ns, the runtime's overhead around it, is reported apart.
+    total_ns is the kernel body; launch_ns, the runtime's overhead around it, is reported apart. `simulated` is
+    how `simulate` was told to run, for replays.
     """
 
     def __init__(
-        self, program: Program, timeline: Timeline, target: Target, *, allocation: Allocation | None = None
+        self,
+        program: Program,
+        timeline: Timeline,
+        target: Target,
+        *,
+        allocation: Allocation | None = None,
+        simulated: Simulated | None = None,
     ) -> None:
         self.program = program
         self.run = timeline
         self.target = target
         self._allocation = allocation
+        self._simulated = simulated or Simulated()
 
     @property
     def total_ns(self) -> float:
@@ -62,6 +80,11 @@ class Profile:
     @property
     def launch_ns(self) -> float:
         return self.run.launch_ns
+
+    @property
+    def allocation(self) -> Allocation | None:
+        """Where the on-chip tensors lie and when they live; None when they were not placed."""
+        return self._allocation
 
     @property
     def timeline(self) -> npt.NDArray[Any]:
@@ -101,6 +124,48 @@ class Profile:
         return find_stalls(self.run)
 
     @cached_property
+    def engine_times(self) -> list[EngineTime]:
+        """Where the time of each engine went: at work, waiting and for what, done."""
+        return time_by_engine(self.run)
+
+    @cached_property
+    def critical_path(self) -> CriticalPath:
+        """The chain of work and waits that the total is the length of."""
+        return find_critical_path(self.run)
+
+    @cached_property
+    def roofline(self) -> Roofline:
+        return roofline(self.run, self.metrics)
+
+    @cached_property
+    def memory_map(self) -> dict[str, MemoryMap]:
+        """Which tensor holds which bytes when, by space; empty when the tensors were not placed."""
+        return memory_maps(self.run, self._allocation)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """Habits that cost time, those that concern most of the run first."""
+        return findings.find(self.run, self.metrics)
+
+    def advice(self) -> list[Advice]:
+        """What would make it faster, by gain; every gain is the result of a replay. Worked out at the first call."""
+        return self._advice
+
+    @property
+    def advice_is_quick(self) -> bool:
+        """Whether `advice()` takes a moment only: a short program, or worked out already."""
+        return "_advice" in self.__dict__ or int(self.run.counts.sum()) <= _QUICK_INSTRUCTIONS
+
+    @cached_property
+    def replayable(self) -> bool:
+        """Whether replaying the program as it is gives the profiled time; without that there is no advice."""
+        return reproduces(self.run, self._simulated)
+
+    @cached_property
+    def _advice(self) -> list[Advice]:
+        return advise(self.run, self._simulated) if self.replayable else []
+
+    @cached_property
     def lines(self) -> list[LineUse]:
         """Time by source line, most first."""
         return by_line(self.run)
@@ -126,17 +191,20 @@ class Profile:
 
         return to_json(self)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from nki_sim.profiler.reporters import lines, stalls, summary, timeline
+    def render(self, width: int, *, full: bool = False) -> Iterator[RenderableType]:
+        """The report, `width` characters wide; `full` adds definitions, all findings, path, roofline and memory."""
+        from nki_sim.profiler.reporters import report
 
-        yield from summary.render(self)
-        yield ""
-        yield from timeline.render(self, options.max_width)
-        if self.stalls:
-            yield ""
-            yield from stalls.render(self)
-        yield ""
-        yield from lines.render(self, options.max_width)
+        return report.render(self, width, full=full)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.render(options.max_width)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from nki_sim.profiler.reporters.html import fragment
+
+        return fragment(self)
 
     def __repr__(self) -> str:
         return f"<profile of {self.program.name} on {self.target.name}: {self.total_ns:.0f} ns>"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nki_sim.program.spans import SourceSpan
 
 
@@ -39,3 +41,15 @@ def times_text(count: float) -> str:
 def place_text(span: SourceSpan | None) -> str:
     """``file.py:12``."""
     return "" if span is None else f"{span.file.rsplit('/', 1)[-1]}:{span.line}"
+
+
+def places_text(spans: Sequence[SourceSpan], shown: int = 4) -> str:
+    """``file.py:12, 17, other.py:3``: each file's name once per run of lines."""
+    parts: list[str] = []
+    file = ""
+    for span in spans[:shown]:
+        parts.append(str(span.line) if span.file == file else place_text(span))
+        file = span.file
+    if len(spans) > shown:
+        parts.append("...")
+    return ", ".join(parts)

@@ -50,7 +50,7 @@ class AccessPattern:
     are all dimensions. Immutable; equality is by value (tensors by identity).
     """
 
-    __slots__ = ("dims", "dtype", "dynamic", "offset", "partition", "tensor", "vector")
+    __slots__ = ("dims", "dtype", "dynamic", "offset", "partition", "region", "tensor", "vector")
 
     tensor: TensorDecl
     dtype: DType
@@ -59,6 +59,8 @@ class AccessPattern:
     dims: tuple[Dim, ...]
     dynamic: DynamicOffset | None
     vector: VectorOffset | None
+    region: tuple[int, int, int, int, int] | None
+    """What timing.regions worked out for this very object; no part of its value."""
 
     def __init__(
         self,
@@ -77,12 +79,13 @@ class AccessPattern:
         self.dims = dims
         self.dynamic = dynamic
         self.vector = vector
+        self.region = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Counts of all dimensions; on chip the partition count comes first."""
-        counts = tuple(count for _, count in self.dims)
-        return counts if self.partition is None else (self.partition[2], *counts)
+        counts = [count for _, count in self.dims]
+        return tuple(counts) if self.partition is None else (self.partition[2], *counts)
 
     @property
     def space(self) -> str:
@@ -137,7 +140,15 @@ class AccessPattern:
 
     def replace(self, **changes: Any) -> AccessPattern:
         """A copy with some fields changed."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields: dict[str, Any] = {
+            "tensor": self.tensor,
+            "dtype": self.dtype,
+            "partition": self.partition,
+            "offset": self.offset,
+            "dims": self.dims,
+            "dynamic": self.dynamic,
+            "vector": self.vector,
+        }
         fields.update(changes)
         return AccessPattern(**fields)
 

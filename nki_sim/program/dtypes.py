@@ -162,15 +162,16 @@ def from_float32(values: npt.NDArray[np.float32], dtype: DType) -> npt.NDArray[A
     if dtype is tfloat32:
         return round_tfloat32(values)
     result: npt.NDArray[Any]
-    if dtype.kind == "float":
-        with np.errstate(over="ignore"):
-            result = values.astype(dtype.storage)
-    elif dtype.kind == "bool":
+    if dtype.kind == "bool":
         result = (values != 0).astype(np.uint8)
-    else:
-        low, high = _LIMITS[dtype]
-        exact = np.clip(np.rint(values.astype(np.float64)), low, high)
-        result = np.nan_to_num(exact, nan=0.0).astype(dtype.storage)
+        return result
+    with np.errstate(over="ignore", invalid="ignore"):  # signalling NaNs are values like others
+        if dtype.kind == "float":
+            result = values.astype(dtype.storage)
+        else:
+            low, high = _LIMITS[dtype]
+            exact = np.clip(np.rint(values.astype(np.float64)), low, high)
+            result = np.nan_to_num(exact, nan=0.0).astype(dtype.storage)
     return result
 
 

@@ -66,7 +66,10 @@ class TensorDecl:
     @property
     def bytes_per_partition(self) -> int:
         """Bytes in each partition on chip, all bytes in HBM."""
-        return self.free_elements * self.dtype.itemsize
+        total = self.dtype.itemsize
+        for count in self.shape if self.space == "hbm" else self.shape[1:]:
+            total *= count
+        return total
 
     @property
     def nbytes(self) -> int:
@@ -101,9 +104,11 @@ class Instruction:
     engine      "tensor", "vector", "scalar", "gpsimd", "sync" or "dma": who executes it
     site        number in Program.sites
     label       the `name=` the kernel gave
+    form        the same number for instructions that were recorded alike but for tensors, offsets and the values of
+                immediates; -1 when nobody knows. Whoever changes a recorded instruction sets it to -1.
     """
 
-    __slots__ = ("attributes", "engine", "label", "op", "operands", "site")
+    __slots__ = ("attributes", "engine", "form", "label", "op", "operands", "site")
 
     def __init__(
         self,
@@ -113,6 +118,7 @@ class Instruction:
         engine: str,
         site: int = -1,
         label: str | None = None,
+        form: int = -1,
     ) -> None:
         self.op = op
         self.operands = operands
@@ -120,6 +126,7 @@ class Instruction:
         self.engine = engine
         self.site = site
         self.label = label
+        self.form = form
 
     def __repr__(self) -> str:
         from nki_sim.program.printer import format_instruction

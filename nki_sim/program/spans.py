@@ -7,11 +7,14 @@ A *site* is the chain of calls that led to one `nisa` or `nl` call, innermost fi
 from __future__ import annotations
 
 import linecache
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import CodeType
+
+_COMPOUND = re.compile(r"\s*(async\s+)?(for|while|if|elif|with)\b.*:\s*(#.*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,10 @@ def resolve(code: CodeType, offset: int) -> SourceSpan:
         )
         if line is not None:
             last = end_line or line
+            header = linecache.getline(code.co_filename, line).rstrip()
+            if last > line and _COMPOUND.match(header):
+                # A loop or a test is meant, not its body: the span ends with the line that opens it.
+                last, end_column = line, len(header.encode())
             return SourceSpan(
                 code.co_filename,
                 line,

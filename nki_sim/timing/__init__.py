@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Literal
 
+from nki_sim.program.collection import no_collection
 from nki_sim.program.ir import Program
 from nki_sim.targets import Target
 from nki_sim.timing.expand import TripCountError
@@ -14,7 +13,7 @@ from nki_sim.timing.plan import Placement, prepare
 from nki_sim.timing.schedule import Scheduler
 from nki_sim.timing.timeline import Timeline
 
-Schedule = Literal["program"]
+Schedule = Literal["program", "hoisting"]
 
 __all__ = ["Placement", "Schedule", "Timeline", "TripCountError", "simulate"]
 
@@ -32,22 +31,11 @@ def simulate(
     placement   where SBUF and PSUM tensors live (memory.allocate); None: each in a place of its own
     trips       id(loop) -> passes, for loops whose trip count only the data decide
     schedule    "program": each engine runs its instructions in program order
+                "hoisting": loads are triggered as soon as their buffers are free, whatever stands before them
 
     Raises TripCountError for a loop that `trips` should have an entry for. Non-goals: values, checks of the program.
     """
-    if schedule != "program":
-        raise ValueError(f"unknown schedule {schedule!r}; there is 'program'")
-    with _no_collection():
-        return Scheduler(prepare(program, placement, target, trips)).run()
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector off: all that is built here is kept, scanning it over and over triples the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    if schedule not in ("program", "hoisting"):
+        raise ValueError(f"unknown schedule {schedule!r}; there are 'program' and 'hoisting'")
+    with no_collection():
+        return Scheduler(prepare(program, placement, target, trips), hoisting=schedule == "hoisting").run()

@@ -19,25 +19,30 @@ from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Instruction
 from nki_sim.targets import Target
 from nki_sim.timing.lanes import (
+    BUS_PORT,
     COMPUTE,
     GPSIMD,
     LANE_OF,
     LANES,
     MATMUL,
+    PSUM_PORT,
     REGISTER,
+    SBUF_PORT,
     SCALAR,
     SYNC,
     TENSOR,
     TRANSFER,
     TRANSPOSE,
     VECTOR,
+    WHOLE_ARRAY,
 )
 from nki_sim.timing.transfers import Transfer, transfer_of
 
 # Attributes read below; those that the `.isa` formulas read are found in the formulas.
 _PRICED = frozenset(
-    {"op", "perf_mode", "is_transpose", "is_stationary_onezero", "is_moving_onezero", "dge_mode", "engine"}
-)
+    {"op", "perf_mode", "is_transpose", "is_stationary_onezero", "is_moving_onezero", "dge_mode", "engine",
+     "tile_position", "tile_size"}
+)  # fmt: skip
 _POINTERS = ("operand0", "operand1", "bias", "scale", "initial")
 _FLOORS = frozenset({"MIN_II"})
 
@@ -55,6 +60,8 @@ class Work:
     table           function table of the Scalar Engine, 0 when any will do
     model_flops     arithmetic of a matmul; 0 for transposes and everything else
     columns         moving columns of a matmul or transpose
+    cells           part of the array it uses, WHOLE_ARRAY or bits of it
+    ports           shared ports it uses; speedup: elements per cycle of a Vector mode that borrows GpSimd's bus
     formula         the `.isa` formula charged, with its citation
     """
 
@@ -68,6 +75,9 @@ class Work:
     table: int = 0
     model_flops: int = 0
     columns: int = 0
+    cells: int = WHOLE_ARRAY
+    ports: int = 0
+    speedup: float = 1.0
     transfer: Transfer | None = None
     formula: str = ""
     citation: str = ""
@@ -143,6 +153,7 @@ def _stream_work(instruction: Instruction, lane: int, target: Target) -> Work:
         for name, value in operands.items()
         if isinstance(value, AccessPattern) and name not in ("dst", "reduce_res") and not _is_pointer(instruction, name)
     ]
+    ports, speedup = _ports(instruction, lane, cycles, target)
     if lane != GPSIMD:
         cycles += _issue_cycles(instruction, lane, sources, target)
     clock = target[f"{engine}.clock_ghz"]
@@ -152,15 +163,32 @@ def _stream_work(instruction: Instruction, lane: int, target: Target) -> Work:
         interval_ns=cycles / clock,
         drain_ns=target[f"{engine}.drain_cycles"] / clock,
         table=_table(instruction, target) if lane == SCALAR else 0,
+        ports=ports,
+        speedup=speedup,
         formula=formula,
         citation=citation,
     )
 
 
+def _ports(instruction: Instruction, lane: int, cycles: float, target: Target) -> tuple[int, float]:
+    """(ports, speedup) of a compute instruction that streams `cycles`."""
+    tiles = [tile for tile in instruction.operands.values() if isinstance(tile, AccessPattern)]
+    spaces = {tile.tensor.space for tile in tiles}
+    if target["vector.exclusive_ports"]:
+        ports = SBUF_PORT if "sbuf" in spaces and lane in (VECTOR, GPSIMD) else 0
+        return ports | (PSUM_PORT if "psum" in spaces and lane in (VECTOR, SCALAR) else 0), 1.0
+    if lane == GPSIMD:
+        return BUS_PORT, 1.0
+    speedup = max((tile.free_elements for tile in tiles), default=1) / max(1.0, cycles)
+    return (BUS_PORT, speedup) if lane == VECTOR and speedup > 1.5 else (0, 1.0)
+
+
 def _issue_cycles(instruction: Instruction, lane: int, sources: list[AccessPattern], target: Target) -> float:
     engine = LANES[lane]
     cycles = target[f"{engine}.issue_cycles"]
-    if any(_is_pointer(instruction, name) for name in instruction.operands):
+    activates = lane == SCALAR and instruction.op.startswith("activation")
+    if activates or any(_is_pointer(instruction, name) for name in instruction.operands):
+        # An activation without a bias is given a vector of zeros.
         cycles += target[f"{engine}.pointer_cycles"]
         if lane == SCALAR and sources and _all_sbuf(*sources):
             # Seen with a bias pointer only; a plain copy from SBUF has not been measured.
@@ -219,9 +247,19 @@ def _tensor_work(instruction: Instruction, target: Target) -> Work:
         load_cycles=load,
         model_flops=0 if transpose else 2 * moving.elements * dst.shape[0],
         columns=columns,
+        cells=_cells(attributes.get("tile_position"), attributes.get("tile_size")),
         formula=documented.formula,
         citation=documented.citation,
     )
+
+
+def _cells(position: Any, size: Any) -> int:
+    """Cells of 32 x 32 processing elements of a tile of the array."""
+    if not position or not size:
+        return WHOLE_ARRAY
+    rows = range(position[0] // 32, -(-(position[0] + size[0]) // 32))
+    columns = range(position[1] // 32, -(-(position[1] + size[1]) // 32))
+    return sum(1 << 4 * row + column for row in rows for column in columns)
 
 
 def stream_cycles(instruction: Instruction, target: Target) -> tuple[float, str, str]:

@@ -1,22 +1,24 @@
 """Dependences: which earlier instructions an access has to wait for, from the bytes both touch.
 
-Each tensor keeps the last writers and the readers since, in buckets of its own rectangle so that a large tensor written
-in tiles stays cheap. Tensors placed on the same addresses hand their records over when one takes another's place.
+Nearly every tile is always accessed as the same dense rectangle; its record is one writer and the readers since (Tile).
+A tensor accessed in several pieces keeps writers and readers per piece, in buckets of its own rectangle, so that a
+large tensor written in tiles stays cheap. Tensors placed on the same addresses hand their records over when one takes
+another's place (timing/holders.py finds whom a place belonged to).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from nki_sim.program.ir import TensorDecl
-from nki_sim.timing.regions import DENSE, Region, Shapes, moved, rows_overlap, whole
+from nki_sim.timing.holders import Extent, Holders
+from nki_sim.timing.regions import DENSE, UNKNOWN, Region, Shapes, moved, rows_overlap, whole
 
 READ_AFTER_WRITE = 0
 REUSE = 1
 """Write after read, or write after write: the consumer waits for a place, not for a value."""
 
 _MAX_BUCKETS = 64
-_PAGE_BYTES = 2048
 
 
 class _Bucket:
@@ -31,32 +33,14 @@ class _Bucket:
         self.readers: dict[tuple[Region, int], int] = {}
 
 
-class _State:
-    __slots__ = ("area", "buckets", "columns", "extent", "held", "pages", "place", "ready", "rows", "single", "space")
+class _Pieces:
+    """The records of a tensor that is accessed in several regions, in buckets of `rows` by `columns` bytes."""
 
-    def __init__(self, tensor: TensorDecl, place: tuple[int, int] | None) -> None:
-        self.area = whole(tensor)
-        self.place = place
-        self.space = tensor.space
-        self.rows = 0
-        self.columns = 0
-        self.buckets: dict[tuple[int, int], _Bucket] = {}
-        self.single: _Bucket | None = None
-        # Holds its addresses and has its buckets: nothing to do before an access.
-        self.ready = False
-        self.pages: range = range(0)
-        # (first partition, end partition, first byte, end byte) in the memory.
-        self.extent = (0, 0, 0, 0)
-        # Byte ranges of the place that no other tensor has taken since.
-        self.held: list[tuple[int, int]] = []
-        if place is not None:
-            first = place[1] // _PAGE_BYTES
-            self.extent = (place[0], place[0] + self.area[1], place[1], place[1] + self.area[3])
-            self.pages = range(first, (place[1] + max(1, self.area[3]) - 1) // _PAGE_BYTES + 1)
+    __slots__ = ("buckets", "columns", "rows", "single")
 
-    def split(self, region: Region) -> None:
-        """Choose the bucket size after the first access."""
-        height, width = self.area[1], self.area[3]
+    def __init__(self, area: Region, region: Region) -> None:
+        """Choose the bucket size after the first access, to `region`."""
+        height, width = area[1], area[3]
         rows = max(1, region[1] - region[0])
         columns = max(1, region[3] - region[2])
         while -(-height // rows) * -(-width // columns) > _MAX_BUCKETS:
@@ -65,8 +49,10 @@ class _State:
             else:
                 columns *= 2
         self.rows, self.columns = rows, columns
+        self.buckets: dict[tuple[int, int], _Bucket] = {}
+        self.single: _Bucket | None = None
         if rows >= height and columns >= width:
-            self.single = self.buckets[(0, 0)] = _Bucket(self.area[:4])
+            self.single = self.buckets[(0, 0)] = _Bucket(area[:4])
 
     def bucket(self, row: int, column: int) -> _Bucket:
         """One bucket, made when missing."""
@@ -76,18 +62,67 @@ class _State:
             found = self.buckets[(row, column)] = _Bucket(bounds)
         return found
 
-    def near(self, region: Region) -> Iterator[_Bucket]:
+    def near(self, region: Region) -> Sequence[_Bucket]:
         """The buckets `region` touches."""
         if self.single is not None:
-            yield self.single
-            return
-        for row in range(region[0] // self.rows, (region[1] - 1) // self.rows + 1):
-            for column in range(region[2] // self.columns, (region[3] - 1) // self.columns + 1):
-                yield self.bucket(row, column)
+            return (self.single,)
+        row, column = region[0] // self.rows, region[2] // self.columns
+        last_row, last_column = (region[1] - 1) // self.rows, (region[3] - 1) // self.columns
+        if row == last_row and column == last_column:
+            return (self.bucket(row, column),)
+        return [self.bucket(r, c) for r in range(row, last_row + 1) for c in range(column, last_column + 1)]
+
+    def meeting(self, region: Region) -> Sequence[_Bucket]:
+        """The buckets there are that `region`, which may lie outside of the tensor in part, touches."""
+        if self.single is not None:
+            return (self.single,)
+        return [bucket for bucket in self.buckets.values() if rows_overlap(bucket.bounds, region)]
+
+
+class _State:
+    """What is remembered of one tensor: nothing, one region (`region` is set) or several (`pieces` is set).
+
+    ready    holds its addresses: nothing to do before an access
+    region   the dense region of all accesses so far, with its `writer` (-1: none) and its `readers` since by lane
+    placed   whether it has a place, which is `extent` in the memory
+    """
+
+    __slots__ = ("area", "extent", "pieces", "placed", "readers", "ready", "region", "space", "writer")
+
+    def __init__(self, tensor: TensorDecl, place: tuple[int, int] | None) -> None:
+        area = self.area = whole(tensor)
+        self.space = tensor.space
+        self.ready = False
+        self.region: Region | None = None
+        self.writer = -1
+        self.readers: dict[int, int] = {}
+        self.pieces: _Pieces | None = None
+        self.placed = place is not None
+        partition, offset = place or (0, 0)
+        self.extent: Extent = (partition, partition + area[1], offset, offset + area[3])
+
+    def spread(self, region: Region) -> _Pieces:
+        """The records in pieces; those of one region are moved there. `region` is what is about to be accessed."""
+        pieces = self.pieces
+        if pieces is None:
+            known = self.region
+            pieces = self.pieces = _Pieces(self.area, known or region)
+            if known is not None:
+                for bucket in pieces.near(known):
+                    if self.writer >= 0:
+                        bucket.writers[known] = self.writer
+                    for lane, reader in self.readers.items():
+                        bucket.readers[(known, lane)] = reader
+                self.region, self.writer, self.readers = None, -1, {}
+        return pieces
+
+    def forget(self) -> None:
+        """Back to nothing."""
+        self.region, self.writer, self.readers, self.pieces = None, -1, {}, None
 
 
 class DependenceTracker:
-    """Fed with the accesses of instructions in program order.
+    """Fed with the accesses of instructions in program order, the reads of an instruction before its writes.
 
     in_order   lanes below this number complete in order, so that the latest instruction stands for all before it
     """
@@ -99,45 +134,60 @@ class DependenceTracker:
         shapes: Shapes,
         in_order: int,
     ) -> None:
-        places = placement or {}
+        self._places = placement or {}
         self._states: list[_State | None] = [None] * len(tensors)
         self._tensors = tensors
-        self._places = places
         self._shapes = shapes
         self._in_order = in_order
-        self._owners: dict[tuple[str, int], list[_State]] = {}
+        self._holders: dict[str, Holders[_State]] = {}
 
-    def access(self, tensor: int, region: Region, write: bool, instance: int, lane: int, found: dict[int, int]) -> None:
-        """Record an access and add what it depends on to `found`: instance -> READ_AFTER_WRITE or REUSE."""
+    def read(self, tensor: int, region: Region, instance: int, lane: int, found: dict[int, int]) -> None:
+        """Record a read and add what it depends on to `found`: instance -> READ_AFTER_WRITE."""
         state = self._states[tensor]
         if state is None or not state.ready:
             state = self._enter(tensor, region)
-        bucket = state.single
-        if bucket is None:
-            row, column = region[0] // state.rows, region[2] // state.columns
-            if region[1] > (row + 1) * state.rows or region[3] > (column + 1) * state.columns:
-                for bucket in state.near(region):
-                    (self._write if write else self._read)(bucket, region, instance, lane, found)
-                return
-            bucket = state.bucket(row, column)
-        if write:
-            self._write(bucket, region, instance, lane, found)
+        key = lane if lane < self._in_order else -1 - instance
+        if state.region == region:
+            writer = state.writer
+            if writer >= 0 and writer != instance:
+                found[writer] = READ_AFTER_WRITE
+            state.readers[key] = instance
+        elif state.region is None and state.pieces is None and region[4] == DENSE:
+            state.region = region
+            state.readers[key] = instance
         else:
-            self._read(bucket, region, instance, lane, found)
+            for bucket in state.spread(region).near(region):
+                self._read(bucket, region, instance, key, found)
 
-    def _enter(self, tensor: int, region: Region) -> _State:
-        """Make a tensor the holder of its addresses and choose its buckets."""
+    def write(self, tensor: int, region: Region, instance: int, lane: int, found: dict[int, int]) -> None:
+        """Record a write and add what it depends on to `found`: instance -> REUSE, unless it is there already."""
         state = self._states[tensor]
-        if state is None:
-            state = self._states[tensor] = _State(self._tensors[tensor], self._places.get(tensor))
-        if state.place is not None:
-            self._take(state, region)
-        if not state.rows:
-            state.split(region)
-        state.ready = True
-        return state
+        if state is None or not state.ready:
+            if self._overwrite(tensor, region, instance, found):
+                return
+            state = self._enter(tensor, region)
+        if state.region == region:
+            readers = state.readers
+            if readers:
+                for key, reader in readers.items():
+                    # An in-order engine does not wait for its own reading.
+                    if key != lane and reader != instance and reader not in found:
+                        found[reader] = REUSE
+                state.readers = {}
+            writer = state.writer
+            if writer >= 0 and writer != instance and writer not in found:
+                found[writer] = REUSE
+            state.writer = instance
+        elif state.region is None and state.pieces is None and region[4] == DENSE:
+            state.region = region
+            state.writer = instance
+        else:
+            for bucket in state.spread(region).near(region):
+                self._write(bucket, region, instance, found)
 
-    def _read(self, bucket: _Bucket, region: Region, instance: int, lane: int, found: dict[int, int]) -> None:
+    # -- several regions -------------------------------------------------------------------------------------------
+
+    def _read(self, bucket: _Bucket, region: Region, instance: int, key: int, found: dict[int, int]) -> None:
         for written, producer in bucket.writers.items():
             if producer != instance and (
                 written == region
@@ -150,9 +200,9 @@ class DependenceTracker:
                 )
             ):
                 found[producer] = READ_AFTER_WRITE
-        bucket.readers[(region, lane if lane < self._in_order else -1 - instance)] = instance
+        bucket.readers[(region, key)] = instance
 
-    def _write(self, bucket: _Bucket, region: Region, instance: int, lane: int, found: dict[int, int]) -> None:
+    def _write(self, bucket: _Bucket, region: Region, instance: int, found: dict[int, int]) -> None:
         readers, writers = bucket.readers, bucket.writers
         if not readers and len(writers) == 1 and region in writers:
             # The usual case: a matmul adds to what the one before it wrote.
@@ -190,87 +240,125 @@ class DependenceTracker:
 
     # -- addresses used again --------------------------------------------------------------------------------------
 
-    def _take(self, state: _State, region: Region) -> None:
-        """Make `state` the holder of its addresses; what the former holders did there becomes its history."""
-        owners = self._owners
-        seen: list[_State] = []
-        for page in state.pages:
-            for other in owners.get((state.space, page), ()):
-                if other is not state and other not in seen and _meets_held(state, other):
-                    seen.append(other)
-        for other in seen:
-            self._hand_over(other, state, region)
-        state.held = [state.extent[2:]]
-        for page in state.pages:
-            room = owners.setdefault((state.space, page), [])
-            if state not in room:
-                room.append(state)
+    def _claim(self, state: _State) -> list[_State]:
+        """Make `state` the holder of its addresses; the former holders."""
+        holders = self._holders.get(state.space)
+        if holders is None:
+            holders = self._holders[state.space] = Holders()
+        return holders.claim(state)
 
-    def _hand_over(self, old: _State, new: _State, region: Region) -> None:
-        """Make what `old` recorded part of the history of `new`, which is about to be accessed at `region`."""
+    def _overwrite(self, tensor: int, region: Region, instance: int, found: dict[int, int]) -> bool:
+        """The usual way for a tile to come to life: written whole. False when that is not what happens here."""
+        state = self._states[tensor]
+        if state is None:
+            state = self._states[tensor] = _State(self._tensors[tensor], self._places.get(tensor))
+        if region != state.area or state.region is not None or state.pieces is not None:
+            return False
+        if state.placed:
+            former = self._claim(state)
+            if former:
+                self._replace(state.extent, former, found)
+                found.pop(instance, None)
+        state.region = region
+        state.writer = instance
+        state.ready = True
+        return True
+
+    def _replace(self, extent: Extent, former: list[_State], found: dict[int, int]) -> None:
+        """Add to `found` what the first write to all of `extent` waits for: all that was done to its bytes."""
+        first, last, low, high = extent
+        for old in former:
+            old.ready = False
+            region, own = old.region, old.extent
+            if region is not None:
+                row, byte = own[0], own[2]
+                if (
+                    row + region[0] < last
+                    and first < row + region[1]
+                    and byte + region[2] < high
+                    and low < byte + region[3]
+                ):
+                    for reader in old.readers.values():
+                        if reader not in found:
+                            found[reader] = REUSE
+                    writer = old.writer
+                    if writer >= 0 and writer not in found:
+                        found[writer] = REUSE
+            elif old.pieces is not None:
+                self._replace_pieces(extent, own, old.pieces, found)
+            if own == extent:
+                old.forget()
+
+    def _replace_pieces(self, extent: Extent, own: Extent, pieces: _Pieces, found: dict[int, int]) -> None:
+        """As `_replace`, for a former holder at `own` that was accessed in several regions."""
+        seen = (extent[0] - own[0], extent[1] - own[0], extent[2] - own[2], extent[3] - own[2], DENSE)
+        for bucket in pieces.meeting(seen):
+            for (used, _), reader in bucket.readers.items():
+                if reader not in found and rows_overlap(used, seen) and (not used[4] or self._meet_moved(used, seen)):
+                    found[reader] = REUSE
+            for written, writer in bucket.writers.items():
+                if (
+                    writer not in found
+                    and rows_overlap(written, seen)
+                    and (not written[4] or self._meet_moved(written, seen))
+                ):
+                    found[writer] = REUSE
+
+    def _meet_moved(self, used: Region, seen: Region) -> bool:
+        """Whether a region with gaps meets a dense one that may begin outside of its tensor."""
+        clipped = _clip(moved(used, -seen[0], -seen[2]), moved(seen, -seen[0], -seen[2]))
+        return clipped is not None and self._shapes.meet(clipped, moved(seen, -seen[0], -seen[2]))
+
+    def _enter(self, tensor: int, region: Region) -> _State:
+        """Make a tensor the holder of its addresses before it is accessed at `region`."""
+        state = self._states[tensor]
+        if state is None:
+            state = self._states[tensor] = _State(self._tensors[tensor], self._places.get(tensor))
+        if state.placed:
+            for old in self._claim(state):
+                self._inherit(state, old, region)
+        state.ready = True
+        return state
+
+    def _inherit(self, new: _State, old: _State, region: Region) -> None:
+        """Make what the former holder `old` recorded part of the history of `new`, to be accessed at `region` next."""
         old.ready = False
-        if old.extent == new.extent:
-            self._forget(old)
-            if not new.rows:
-                new.rows, new.columns = old.rows, old.columns
-                new.buckets, new.single = old.buckets, old.single
-                old.rows, old.columns, old.buckets, old.single = 0, 0, {}, None
-                return
-        if not new.rows:
-            new.split(region)
-        rows = old.extent[0] - new.extent[0]
-        shift = old.extent[2] - new.extent[2]
-        area = new.area
-        for bucket in old.buckets.values():
+        own, extent = old.extent, new.extent
+        if old.region is None and old.pieces is None:
+            return
+        if own == extent and new.region is None and new.pieces is None:
+            new.region, new.writer, new.readers, new.pieces = old.region, old.writer, old.readers, old.pieces
+            old.forget()
+            return
+        pieces = new.spread(region)
+        rows, shift, area = own[0] - extent[0], own[2] - extent[2], new.area
+        for bucket in old.spread(region).meeting(moved(area, -rows, -shift)):
             for written, writer in bucket.writers.items():
                 clipped = _clip(moved(written, rows, shift), area)
                 if clipped is not None:
-                    self._inherit_writer(new, clipped, writer)
+                    _inherit_writer(pieces, clipped, writer)
             for (used, lane), reader in bucket.readers.items():
                 clipped = _clip(moved(used, rows, shift), area)
                 if clipped is not None:
-                    self._inherit_reader(new, clipped, reader, lane)
-        self._give_up(old, new)
+                    _inherit_reader(pieces, clipped, reader, lane)
 
-    @staticmethod
-    def _inherit_writer(new: _State, region: Region, writer: int) -> None:
-        for bucket in new.near(region):
-            known = bucket.writers.get(region)
-            if known is None:
-                bucket.writers[region] = writer
-            elif known != writer:
-                # Only the latest wrote what a reader would see; the other still has to be waited for before a write.
-                bucket.writers[region] = max(known, writer)
-                older = min(known, writer)
-                bucket.readers.setdefault((region, -1 - older), older)
 
-    @staticmethod
-    def _inherit_reader(new: _State, region: Region, reader: int, lane: int) -> None:
-        for bucket in new.near(region):
-            key = (region, lane)
-            bucket.readers[key] = max(bucket.readers.get(key, -1), reader)
+def _inherit_writer(new: _Pieces, region: Region, writer: int) -> None:
+    for bucket in new.near(region):
+        known = bucket.writers.get(region)
+        if known is None:
+            bucket.writers[region] = writer
+        elif known != writer:
+            # Only the latest wrote what a reader would see; the other still has to be waited for before a write.
+            bucket.writers[region] = max(known, writer)
+            older = min(known, writer)
+            bucket.readers.setdefault((region, -1 - older), older)
 
-    def _give_up(self, old: _State, new: _State) -> None:
-        """Take the bytes of `new` from what `old` holds; later tensors there find the history with `new`."""
-        rows, taken = old.extent, new.extent
-        if rows[0] < taken[0] or taken[1] < rows[1]:
-            # Some partitions stay with `old`; it is asked again, which finds nothing that is not so.
-            return
-        left = []
-        for start, end in old.held:
-            if start < taken[2]:
-                left.append((start, min(end, taken[2])))
-            if taken[3] < end:
-                left.append((max(start, taken[3]), end))
-        old.held = left
-        if not left:
-            self._forget(old)
 
-    def _forget(self, state: _State) -> None:
-        for page in state.pages:
-            room = self._owners.get((state.space, page))
-            if room is not None and state in room:
-                room.remove(state)
+def _inherit_reader(new: _Pieces, region: Region, reader: int, lane: int) -> None:
+    for bucket in new.near(region):
+        key = (region, lane)
+        bucket.readers[key] = max(bucket.readers.get(key, -1), reader)
 
 
 def _covers(new: Region, old: Region, bounds: tuple[int, int, int, int]) -> bool:
@@ -286,18 +374,17 @@ def _covers(new: Region, old: Region, bounds: tuple[int, int, int, int]) -> bool
 
 def _clip(region: Region, area: Region) -> Region | None:
     """`region` as seen from a tensor; one with gaps keeps its rectangle, so that its shape still fits."""
-    if not rows_overlap(region, area):
+    first, last, low, high, shape = region
+    if first >= area[1] or last <= 0 or low >= area[3] or high <= 0:
         return None
-    if region[4] != DENSE:
-        return region if region[0] >= 0 and region[2] >= 0 else (*_cut(region, area), -1)
-    return (*_cut(region, area), DENSE)
-
-
-def _cut(region: Region, area: Region) -> tuple[int, int, int, int]:
-    return max(region[0], 0), min(region[1], area[1]), max(region[2], 0), min(region[3], area[3])
-
-
-def _meets_held(new: _State, old: _State) -> bool:
-    """Whether the place of `new` overlaps what `old` still holds."""
-    a, b = new.extent, old.extent
-    return a[0] < b[1] and b[0] < a[1] and any(a[2] < end and start < a[3] for start, end in old.held)
+    if shape != DENSE:
+        if first >= 0 and low >= 0:
+            return region
+        shape = UNKNOWN
+    return (
+        first if first > 0 else 0,
+        last if last < area[1] else area[1],
+        low if low > 0 else 0,
+        high if high < area[3] else area[3],
+        shape,
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Instruction, Program, Register, TensorDecl
@@ -15,7 +16,7 @@ from nki_sim.timing.costs import CostTable, Work
 from nki_sim.timing.dependences import READ_AFTER_WRITE, DependenceTracker
 from nki_sim.timing.expand import LOOP_BACK, Registers, expand, is_flat
 from nki_sim.timing.lanes import ENGINES
-from nki_sim.timing.regions import UNKNOWN, Shapes, region_of, whole
+from nki_sim.timing.regions import UNKNOWN, Region, Shapes, region_of, whole
 
 Placement = Mapping[int, tuple[int, int]]
 """tensor.index -> (start partition, byte offset in the partition), for SBUF and PSUM."""
@@ -42,6 +43,30 @@ class Plan:
 _WRITTEN = frozenset({"dst", "reduce_res"})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """What instructions recorded alike share: the price, and the names of the tile operands read and written.
+
+    simple   every address is fixed and no register takes part
+    """
+
+    work: Work
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    simple: bool
+
+
+def _form_of(instruction: Instruction, costs: CostTable) -> _Form:
+    tiles = {n: o for n, o in instruction.operands.items() if isinstance(o, AccessPattern)}
+    moving = any(tile.dynamic is not None or tile.vector is not None for tile in tiles.values())
+    return _Form(
+        work=costs.work(instruction),
+        reads=tuple(name for name in tiles if name not in _WRITTEN),
+        writes=tuple(name for name in tiles if name in _WRITTEN),
+        simple=not moving and not any(isinstance(o, Register) for o in instruction.operands.values()),
+    )
+
+
 def prepare(
     program: Program, placement: Placement | None, target: Target, trips: Mapping[int, int] | None = None
 ) -> Plan:
@@ -56,55 +81,54 @@ def prepare(
     steps = expand(program, registers, trips) if repeats else instructions
     numbers = {id(one): index for index, one in enumerate(instructions)} if repeats else {}
     constant = {t.index for t in program.tensors if _never_written(t)}
-    known: dict[int, Work] = {}
+    # By Instruction.form; in a program with loops by instruction, as -2 and below.
+    forms: dict[int, _Form] = {}
     lanes: list[int] = []
     writers: dict[int, int] = {}
-    instances, works, waits = plan.instances, plan.works, plan.waits
-    access = tracker.access
+    read, write = tracker.read, tracker.write
+    add_instance, add_work, add_wait, add_lane = (
+        plan.instances.append, plan.works.append, plan.waits.append, lanes.append,
+    )  # fmt: skip
     for index, instruction in enumerate(steps):
         if instruction is LOOP_BACK:
-            instances.append(BACK)
-            works.append(None)
-            waits.append(())
-            lanes.append(0)
+            add_instance(BACK)
+            add_work(None)
+            add_wait(())
+            add_lane(0)
             continue
+        number, key = index, instruction.form
         if repeats:
             number = numbers[id(instruction)]
-            work = known.get(number)
-            if work is None:
-                work = known[number] = costs.work(instruction)
-        else:
-            number = index
-            work = costs.work(instruction)
-        lane = work.lane
+            key = -2 - number
+        form = forms.get(key)
+        if form is None:
+            form = _form_of(instruction, costs)
+            if key != -1:
+                forms[key] = form
+        lane = form.work.lane
+        operands: dict[str, Any] = instruction.operands
         found: dict[int, int] = {}
-        written: list[AccessPattern] = []
-        for name, operand in instruction.operands.items():
-            if type(operand) is AccessPattern:
-                moves = operand.dynamic is not None
-                if moves or operand.vector is not None:
-                    _read_addresses(operand, tracker, shapes, registers, writers, index, lane, found)
-                if name in _WRITTEN:
-                    written.append(operand)
-                    continue
-                tensor = operand.tensor.index
-                if tensor not in constant:
-                    region = _dynamic_region(operand, shapes, registers) if moves else region_of(operand, shapes)
-                    access(tensor, region, False, index, lane, found)
-            elif type(operand) is Register:
-                if name == "dst":
-                    writers[operand.index] = index
-                elif operand.index in writers:
-                    found[writers[operand.index]] = READ_AFTER_WRITE
-        for operand in written:
-            region = (
-                region_of(operand, shapes) if operand.dynamic is None else _dynamic_region(operand, shapes, registers)
-            )
-            access(operand.tensor.index, region, True, index, lane, found)
-        instances.append(number)
-        works.append(work)
-        lanes.append(lane)
-        waits.append(_latest(found, lanes, lane) if found else ())
+        if not form.simple:
+            _read_addresses(instruction, tracker, shapes, writers, index, lane, found)
+        for name in form.reads:
+            pattern: AccessPattern = operands[name]
+            tensor = pattern.tensor.index
+            if tensor not in constant:
+                region = pattern.region or _region(pattern, shapes, registers)
+                read(tensor, region, index, lane, found)
+        for name in form.writes:
+            pattern = operands[name]
+            region = pattern.region or _region(pattern, shapes, registers)
+            write(pattern.tensor.index, region, index, lane, found)
+        add_instance(number)
+        add_work(form.work)
+        add_lane(lane)
+        if len(found) == 1:
+            ((producer, kind),) = found.items()
+            own_place = kind != READ_AFTER_WRITE and lanes[producer] == lane and lane < ENGINES
+            add_wait(() if own_place else (2 * producer + kind,))
+        else:
+            add_wait(_latest(found, lanes, lane) if found else ())
     plan.signatures = len(costs)
     return plan
 
@@ -115,27 +139,27 @@ def _never_written(tensor: TensorDecl) -> bool:
 
 def _latest(found: dict[int, int], lanes: list[int], own: int) -> Predecessors:
     """Drop what an in-order engine guarantees: all but its latest, and its own reuse of a place."""
-    if len(found) == 1:
-        ((producer, kind),) = found.items()
-        if kind != READ_AFTER_WRITE and lanes[producer] == own and own < ENGINES:
-            return ()
-        return (2 * producer + kind,)
-    latest = [-1] * ENGINES
+    latest: dict[int, int] | None = None
     kept: list[int] = []
     for producer, kind in found.items():
         lane = lanes[producer]
-        code = 2 * producer + kind
         if lane >= ENGINES:
-            kept.append(code)
-        elif (lane != own or kind == READ_AFTER_WRITE) and code > latest[lane]:
-            latest[lane] = code
-    kept += [code for code in latest if code >= 0]
+            kept.append(2 * producer + kind)
+        elif lane != own or kind == READ_AFTER_WRITE:
+            code = 2 * producer + kind
+            if latest is None:
+                latest = {lane: code}
+            elif code > latest.get(lane, -1):
+                latest[lane] = code
+    if latest is not None:
+        kept += [latest[lane] for lane in sorted(latest)] if len(latest) > 1 else latest.values()
     return tuple(kept)
 
 
-def _dynamic_region(pattern: AccessPattern, shapes: Shapes, registers: Registers) -> tuple[int, int, int, int, int]:
-    """The region of a pattern with a run-time start: exact when the register is known, else all of the tensor."""
-    assert pattern.dynamic is not None
+def _region(pattern: AccessPattern, shapes: Shapes, registers: Registers) -> Region:
+    """What `pattern` touches now: with a run-time start, exact when the register is known, else all of the tensor."""
+    if pattern.dynamic is None:
+        return region_of(pattern, shapes)
     source = pattern.dynamic.source
     value = registers.get(source) if isinstance(source, Register) else None
     if value is None:
@@ -144,20 +168,29 @@ def _dynamic_region(pattern: AccessPattern, shapes: Shapes, registers: Registers
 
 
 def _read_addresses(
-    pattern: AccessPattern,
+    instruction: Instruction,
     tracker: DependenceTracker,
     shapes: Shapes,
-    registers: Registers,
     writers: dict[int, int],
     instance: int,
     lane: int,
     found: dict[int, int],
 ) -> None:
-    """Register what the address of `pattern` is computed from."""
-    source = pattern.dynamic.source if pattern.dynamic is not None else None
-    if isinstance(source, Register) and source.index in writers:
-        found[writers[source.index]] = READ_AFTER_WRITE
-    tiles = [source, pattern.vector.index if pattern.vector is not None else None]
-    for tile in tiles:
-        if isinstance(tile, AccessPattern):
-            tracker.access(tile.tensor.index, region_of(tile, shapes), False, instance, lane, found)
+    """Register what the addresses and register operands of `instruction` wait for, and the register it writes."""
+    for name, operand in instruction.operands.items():
+        sources: list[Any] = []
+        if isinstance(operand, AccessPattern):
+            if operand.dynamic is not None:
+                sources.append(operand.dynamic.source)
+            if operand.vector is not None:
+                sources.append(operand.vector.index)
+        elif name != "dst":
+            sources.append(operand)
+        for source in sources:
+            if isinstance(source, AccessPattern):
+                tracker.read(source.tensor.index, region_of(source, shapes), instance, lane, found)
+            elif isinstance(source, Register) and source.index in writers:
+                found[writers[source.index]] = READ_AFTER_WRITE
+    target = instruction.operands.get("dst")
+    if isinstance(target, Register):
+        writers[target.index] = instance

@@ -8,6 +8,7 @@ least t ns to pass. This is a fluid approximation: on the device, packets of tra
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 
 
 class DmaPool:
@@ -58,3 +59,64 @@ class DmaPool:
             begin = self._free
         self._free += left
         return begin, self._free
+
+
+class Ring:
+    """A hardware queue of bounded depth: a trigger is held until what its queue has not moved yet fits.
+
+    `push` takes the transfers of one queue in order, with the time their packets take, and returns when the trigger is
+    let go; a transfer moves its bytes evenly over its time.
+    """
+
+    __slots__ = ("_limit", "_pending", "_total")
+
+    def __init__(self, limit_bytes: float) -> None:
+        self._limit = limit_bytes
+        self._total = 0.0
+        # (bytes pushed before it, its bytes, begin, end) of the transfers that may still be unfinished.
+        self._pending: deque[tuple[float, float, float, float]] = deque()
+
+    def push(self, moved_bytes: float, begin_ns: float, end_ns: float) -> float:
+        self._pending.append((self._total, moved_bytes, begin_ns, end_ns))
+        self._total += moved_bytes
+        surplus = self._total - self._limit
+        if surplus <= 0.0:
+            return 0.0
+        before, size, begin, end = self._pending[0]
+        while before + size < surplus:
+            self._pending.popleft()
+            before, size, begin, end = self._pending[0]
+        return begin + (end - begin) * (surplus - before) / size
+
+
+class Intervals:
+    """Intervals in use, in order of time, none overlapping."""
+
+    __slots__ = ("ends", "starts")
+
+    def __init__(self) -> None:
+        self.starts: list[float] = []
+        self.ends: list[float] = []
+
+    def gap(self, start_ns: float, length_ns: float) -> float:
+        """The first moment from `start_ns` with `length_ns` free."""
+        starts, ends = self.starts, self.ends
+        index = bisect_right(ends, start_ns)
+        while index < len(starts) and starts[index] < start_ns + length_ns:
+            start_ns = max(start_ns, ends[index])
+            index += 1
+        return start_ns
+
+    def add(self, start_ns: float, end_ns: float) -> None:
+        index = bisect_right(self.ends, start_ns)
+        self.starts.insert(index, start_ns)
+        self.ends.insert(index, end_ns)
+
+    def overlap(self, start_ns: float, end_ns: float) -> float:
+        """Time in use between the two."""
+        index = bisect_right(self.ends, start_ns)
+        total = 0.0
+        while index < len(self.starts) and self.starts[index] < end_ns:
+            total += min(self.ends[index], end_ns) - max(self.starts[index], start_ns)
+            index += 1
+        return total

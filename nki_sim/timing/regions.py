@@ -105,16 +105,25 @@ def row_bytes(tensor: TensorDecl) -> int:
 
 def whole(tensor: TensorDecl) -> Region:
     """All bytes of a tensor."""
+    shape = tensor.shape
+    if tensor.space != "hbm":
+        width = tensor.dtype.itemsize
+        for count in shape[1:]:
+            width *= count
+        return (0, shape[0], 0, width, DENSE)
     width = row_bytes(tensor)
-    rows = tensor.partitions if tensor.space != "hbm" else max(1, tensor.nbytes // max(1, width))
-    return (0, rows, 0, width, DENSE)
+    return (0, max(1, tensor.nbytes // max(1, width)), 0, width, DENSE)
 
 
 def region_of(pattern: AccessPattern, shapes: Shapes, extra: int = 0) -> Region:
-    """The bytes `pattern` touches when its run-time offset is `extra` elements; run-time rows of HBM are all rows."""
-    if pattern.partition is not None:
-        return _on_chip(pattern, shapes, extra)
-    return _in_hbm(pattern, shapes, extra)
+    """The bytes `pattern` touches when its run-time offset is `extra` elements; run-time rows of HBM are all rows.
+
+    A fixed region without gaps is kept with the pattern, which is often used again.
+    """
+    found = _in_hbm(pattern, shapes, extra) if pattern.partition is None else _on_chip(pattern, shapes, extra)
+    if found[4] == DENSE and pattern.dynamic is None and not extra:
+        pattern.region = found
+    return found
 
 
 def _on_chip(pattern: AccessPattern, shapes: Shapes, extra: int) -> Region:
@@ -194,7 +203,7 @@ def _gapless(dims: list[Dim]) -> bool:
     return True
 
 
-def rows_overlap(one: Region, other: Region) -> bool:
+def rows_overlap(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     """Whether the rectangles share a cell."""
     return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 

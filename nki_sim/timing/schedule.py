@@ -18,7 +18,9 @@ from nki_sim.timing.lanes import (
     COMPUTE,
     DMA_LOAD,
     ENGINES,
+    GPSIMD,
     NO_STALL,
+    PORT_STALL,
     QUEUE_STALL,
     REGISTER,
     REUSE_STALL,
@@ -28,10 +30,13 @@ from nki_sim.timing.lanes import (
     TRANSFER,
     TRIGGER,
     WEIGHT_STALL,
+    WHOLE_ARRAY,
 )
 from nki_sim.timing.plan import BACK, Plan, Predecessors
-from nki_sim.timing.pool import DmaPool
+from nki_sim.timing.ports import Ports, shared
+from nki_sim.timing.queues import DmaQueues, Passage
 from nki_sim.timing.timeline import ROW, TRANSFER_ROW, Rows, Timeline
+from nki_sim.timing.transfers import Transfer
 
 _NAN = float("nan")
 _ROW_FIELDS = len(ROW.names or ())
@@ -50,13 +55,12 @@ def _structured(fields: list[float], layout: np.dtype[Any]) -> Rows:
 class Scheduler:
     """One run. `run` walks the plan; the other methods are its steps, one per kind of instruction."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, hoisting: bool = False) -> None:
         target = plan.target
         self.plan = plan
         self.free = [0.0] * ENGINES
         self.branched = [False] * ENGINES
         self.gate = ClockGate(target)
-        self.pool = DmaPool()
         self.ends: list[float] = []
         self.lanes: list[int] = []
         engine, tensor = target["semaphore.engine_ns"], target["semaphore.to_tensor_ns"]
@@ -64,18 +68,27 @@ class Scheduler:
         self.wake_ns[TENSOR] = tensor
         self.trigger_wake_ns = target["semaphore.to_trigger_ns"]
         self.dma_wake_ns = target["semaphore.dma_wake_ns"]
+        self.extra_wait_ns = target["semaphore.wait_ns"]
         self.branch_ns = target["sync.branch_ns"]
         self.table_ns = target["scalar.table_load_ns"]
         self.table = 0
-        self.spaced: dict[tuple[int, str], float] = {}
-        self.dma_engines = target["dma.engines"]
-        self.hbm_bytes_per_ns = target["hbm.bandwidth_bytes_per_ns"]
+        self.queues = DmaQueues(target)
+        self.hoisting = hoisting
+        distinct = {id(work): work for work in plan.works if work is not None}
+        self.ports = Ports(engine) if shared(distinct.values()) else None
+        # When an engine's sequencer can dispatch its next instruction; the engine itself may still be at work.
+        self.issued = [0.0] * ENGINES
+        # When all that an engine was given so far is complete: signals are sent in order.
+        self.complete = [0.0] * ENGINES
 
         self.issue_ns = target["tensor.issue_cycles"] / target["tensor.stream_ghz"]
         self.mm_drain_ns = target["tensor.drain_ns"]
         self.mm_drain_cycles = target["tensor.drain_cycles"]
-        self.load_issue_ns = target["tensor.load_issue_ns"]
+        self.load_gap_ns = target["tensor.load_issue_ns"] + self.issue_ns
         self.last_stream_ns = -1e9
+        self.tile_issue_cycles = target["tensor.tile_issue_cycles"]
+        # When each cell of the array is free, while parts of it are used alone.
+        self.cells: list[float] | None = None
         # Fields of ROW and TRANSFER_ROW, one after another: far cheaper than an object per row.
         self.fields: list[float] = []
         self.transfers: list[float] = []
@@ -99,10 +112,12 @@ class Scheduler:
                 ready, cause = self._ready(waits, wake)
             else:
                 ready = 0.0
-            if kind in (COMPUTE, REGISTER):
+            if kind == COMPUTE:
                 end = self._compute(work, ready, cause, number, index)
             elif transfer is not None:
                 end = self._transfer(work, ready, cause, number, index)
+            elif kind == REGISTER:
+                end = self._dispatch(work, ready, cause, number, index)
             else:
                 end = self._matmul(work, ready, cause, number, index)
             ends.append(end)
@@ -119,11 +134,17 @@ class Scheduler:
             if at > ready:
                 ready, last = at, code
         producer = last >> 1
+        if len(waits) > 1:
+            # One instruction waits for one semaphore; each further one needs an instruction of its own before it.
+            ready += self.extra_wait_ns
         return ready, (REUSE_STALL if last & 1 else 1 + lanes[producer], self.plan.instances[producer])
 
     def _compute(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
         lane = work.lane
         free = self.free[lane]
+        issued = self.issued[lane]
+        if issued > free:
+            free = issued
         loaded = False
         if work.table and work.table != self.table:
             # The load needs no data, so it does not wait for the instruction's operands.
@@ -135,38 +156,70 @@ class Scheduler:
         start, stall, waited = (ready, cause[0], cause[1]) if ready > free else (free, NO_STALL, -1)
         if not stall and loaded:
             stall = TABLE_STALL
-        issue_end = start + work.interval_ns
+        interval = work.interval_ns
+        if work.ports and self.ports is not None:
+            placed, interval = self.ports.place(work, start)
+            if placed > start:
+                start, stall, waited = placed, PORT_STALL, -1
+        issue_end = start + interval
         end = issue_end + work.drain_ns
         self.free[lane] = issue_end
+        self.issued[lane] = start
+        self.complete[lane] = end
+        if lane == GPSIMD:
+            self.queues.gpsimd_ns = issue_end
         if not stall and self.branched[lane]:
             stall = BRANCH_STALL
         self.branched[lane] = False
         self.fields += (lane, work.kind, start, issue_end, end, number, index, stall, start - free, waited, _NAN)
         return end
 
+    def _dispatch(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
+        """A register or branch instruction: the sequencer's own, beside what the engine computes."""
+        lane = work.lane
+        free = self.issued[lane]
+        start, stall, waited = (ready, cause[0], cause[1]) if ready > free else (free, NO_STALL, -1)
+        end = self.issued[lane] = start + work.interval_ns
+        self.fields += (lane, work.kind, start, end, end, number, index, stall, start - free, waited, _NAN)
+        return max(end, self.complete[lane])
+
     def _transfer(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
         transfer = work.transfer
         assert transfer is not None
         lane = transfer.trigger
-        free = self.free[lane]
-        queue = (lane, transfer.mode)
-        spaced = self.spaced.get(queue, 0.0)
-        start, stall, waited = free, NO_STALL, -1
-        if spaced > start:
-            start, stall = spaced, QUEUE_STALL
-        if ready > start:
-            start, stall, waited = ready, cause[0], cause[1]
-        issue_end = start + transfer.trigger_ns
-        self.free[lane] = issue_end
-        self.spaced[queue] = start + transfer.spacing_ns
-        self.fields += (lane, TRIGGER, start, issue_end, issue_end, number, index, stall, start - free, waited, _NAN)
-        first = start + transfer.first_ns
-        hbm_ns = (transfer.read_bytes + transfer.write_bytes) / self.hbm_bytes_per_ns
-        pool_ns = max(transfer.engine_ns * transfer.engines / self.dma_engines, hbm_ns)
-        begin, done = self.pool.place(first, pool_ns)
-        done = max(done, begin + transfer.engine_ns)
-        end = done + transfer.tail_ns
-        late = begin - first
+        if self.hoisting and transfer.read_bytes and not transfer.write_bytes:
+            return self._hoisted(work, transfer, ready, cause, number, index)
+        occupies = self.queues.occupies(transfer)
+        free = self.free[lane] if occupies else self.issued[lane]
+        passed = self.queues.trigger(transfer, free, ready, not self.fields)
+        stall, waited = NO_STALL, -1
+        if ready > free:
+            stall, waited = cause
+        elif passed.queued:
+            stall = QUEUE_STALL
+        self.issued[lane] = passed.free_ns
+        if occupies:
+            self.free[lane] = passed.free_ns
+        self.fields += (
+            lane, TRIGGER, passed.start_ns, passed.free_ns, passed.trigger_end_ns, number, index, stall,
+            passed.start_ns - free, waited, _NAN,
+        )  # fmt: skip
+        return self._packets(work, transfer, passed, number, index)
+
+    def _hoisted(
+        self, work: Work, transfer: Transfer, ready: float, cause: tuple[int, int], number: int, index: int
+    ) -> float:
+        """A load that does not wait for what stands before it on its engine, only for its data and its buffer."""
+        passed = self.queues.hoist(transfer, ready, not self.fields)
+        stall, waited = cause if ready > 0.0 and passed.start_ns == ready else (NO_STALL, -1)
+        self.fields += (
+            transfer.trigger, TRIGGER, passed.start_ns, passed.start_ns, passed.trigger_end_ns, number, index, stall,
+            0.0, waited, _NAN,
+        )  # fmt: skip
+        return self._packets(work, transfer, passed, number, index)
+
+    def _packets(self, work: Work, transfer: Transfer, passed: Passage, number: int, index: int) -> float:
+        """The rows of a transfer's packets; returns its completion."""
         self.transfers += (
             len(self.fields) // _ROW_FIELDS,
             transfer.engines,
@@ -175,19 +228,28 @@ class Scheduler:
             transfer.moved_bytes,
             transfer.read_bytes,
             transfer.write_bytes,
-            pool_ns,
+            passed.pool_ns,
         )
+        late = passed.begin_ns - passed.first_ns
         stall = QUEUE_STALL if late > 0 else NO_STALL
-        self.fields += (work.lane, TRANSFER, begin, done, end, number, index, stall, late, -1, _NAN)
-        return end
+        self.fields += (
+            work.lane, TRANSFER, passed.begin_ns, passed.done_ns, passed.end_ns, number, index, stall, late, -1, _NAN,
+        )  # fmt: skip
+        return passed.end_ns
 
     def _matmul(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
         gate = self.gate
-        free = self.free[TENSOR]
+        if work.cells != WHOLE_ARRAY:
+            free = self._free_of_cells(work.cells)
+        else:
+            free = self.free[TENSOR]
+            self.cells = None
+        issued = self.issued[TENSOR]
         last = self.last_stream_ns
         end = 0.0
         for _ in range(work.passes):
-            load = last + self.load_issue_ns
+            # At half clock the issue terms are hidden.
+            load = max(last + self.load_gap_ns if gate.warm else last, issued)
             waiting = ready > load
             if waiting:
                 load = ready
@@ -211,13 +273,31 @@ class Scheduler:
                 TENSOR, work.kind, start, issue_end, end, number, index, why, start - free, blamed, load,
             )  # fmt: skip
             free, last, ready = issue_end, start, -1.0
+        if work.cells != WHOLE_ARRAY:
+            free = self._take_cells(work.cells, free)
+            end = max(end, self.complete[TENSOR])
+        self.complete[TENSOR] = end
         self.free[TENSOR] = free
-        self.last_stream_ns = last
+        self.issued[TENSOR] = self.last_stream_ns = last
         return end
+
+    def _free_of_cells(self, cells: int) -> float:
+        """When a tile of the array is free: other cells may still stream, but dispatch takes its time."""
+        if self.cells is None:
+            self.cells = [self.free[TENSOR]] * 16
+        free = max(time for bit, time in enumerate(self.cells) if cells >> bit & 1)
+        return max(free, self.last_stream_ns + self.tile_issue_cycles / self.gate.ghz)
+
+    def _take_cells(self, cells: int, until: float) -> float:
+        """Occupy a tile; returns when the whole array is free."""
+        assert self.cells is not None
+        self.cells = [until if cells >> bit & 1 else time for bit, time in enumerate(self.cells)]
+        return max(self.cells)
 
     def _back(self) -> None:
         for lane in range(ENGINES):
             self.free[lane] += self.branch_ns
+            self.issued[lane] = self.free[lane]
             self.branched[lane] = True
 
     def _timeline(self) -> Timeline:
@@ -242,6 +322,6 @@ class Scheduler:
             works=works,
             counts=counts,
             slow_clock_ns=self.gate.slow_ns,
-            dma_busy_ns=self.pool.busy_ns,
+            dma_busy_ns=self.queues.pool.busy_ns,
             waits=plan.waits,
         )

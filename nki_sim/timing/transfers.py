@@ -25,10 +25,11 @@ class Transfer:
     run_bytes       bytes of one run, the larger side
     engines         DMA engines that share the work
     engine_ns       time each of them is busy
-    trigger_ns      time the trigger occupies its engine
+    prepare_ns      software on the triggering engine before the trigger
+    trigger_ns      time the trigger occupies its engine, unless the queue is full
     spacing_ns      least time between two triggers on that engine
     first_ns        trigger start to first packet
-    tail_ns         last packet leaves an engine to completion
+    tail_ns         last packet of an engine that starts with the first to completion: engines that start late, HBM
     read_bytes, write_bytes     moved from and to HBM
     moved_bytes     the larger of the bytes read and written
     """
@@ -40,6 +41,7 @@ class Transfer:
     run_bytes: int
     engines: int
     engine_ns: float
+    prepare_ns: float
     trigger_ns: float
     spacing_ns: float
     first_ns: float
@@ -80,7 +82,8 @@ def choose_mode(instruction: Instruction, dst: AccessPattern, src: AccessPattern
     """Who makes the descriptors when the kernel leaves it to the compiler.
 
     Assumed, after nki-dge.rst: indirect addresses need software; hardware takes the rest where there is any, except
-    when it would have to cast; otherwise a fixed address has its descriptors ready in HBM.
+    when it would have to cast or when GpSimd, which it does not serve, triggers the store; otherwise a fixed address
+    has its descriptors ready in HBM.
     """
     asked = instruction.attributes.get("dge_mode")
     if asked in ("hwdge", "swdge", "none"):
@@ -88,7 +91,8 @@ def choose_mode(instruction: Instruction, dst: AccessPattern, src: AccessPattern
     if dst.vector is not None or src.vector is not None:
         return "swdge"
     if target["dma.hwdge"] and dst.dtype is src.dtype:
-        return "hwdge"
+        on_gpsimd = src.on_chip and not dst.on_chip and bool(target["dma.store_on_gpsimd"])
+        return "swdge" if on_gpsimd and instruction.attributes.get("engine") not in LANE_OF else "hwdge"
     return "swdge" if dst.is_dynamic or src.is_dynamic else "none"
 
 
@@ -105,36 +109,70 @@ def transfer_of(instruction: Instruction, target: Target) -> Transfer:
         lane = DMA_COPY
     mode = choose_mode(instruction, dst, src, target)
     descriptors, run_bytes = descriptors_of(dst, src, int(target["dma.descriptor_max_bytes"]))
-    engines = _engines(dst, src, descriptors, target)
-    per_descriptor = target["dma.descriptor_ns"] + run_bytes / target["dma.engine_bytes_per_ns"]
-    if dst.dtype is not src.dtype:
-        per_descriptor += target["dma.cast_ns"]
-    engine_ns = ceil(descriptors / engines) * per_descriptor
-    if mode == "hwdge":
-        trigger_ns = spacing_ns = target["dma.hwdge_trigger_ns"]
-        first_ns = target["dma.hwdge_first_packet_ns"]
-    elif mode == "swdge":
-        trigger_ns, spacing_ns = target["dma.swdge_trigger_ns"], target["dma.swdge_interval_ns"]
-        first_ns = target["dma.swdge_first_packet_ns"] + (target["dma.swdge_read_ns"] if reads_hbm else 0.0)
-    else:
-        trigger_ns = spacing_ns = target["dma.static_trigger_ns"]
-        first_ns = target["dma.static_first_packet_ns"]
-    tail_ns = target["dma.read_latency_ns"] + target["dma.read_tail_ratio"] * engine_ns if reads_hbm else 0.0
-    return Transfer(
+    return priced(
+        target,
         lane=lane,
         trigger=_trigger(instruction, mode, lane, target),
         mode=mode,
         descriptors=descriptors,
         run_bytes=run_bytes,
+        engines=_engines(dst, src, descriptors, target),
+        read_bytes=src.nbytes if reads_hbm else 0,
+        write_bytes=dst.nbytes if writes_hbm else 0,
+        moved_bytes=max(src.nbytes, dst.nbytes),
+    )
+
+
+def priced(
+    target: Target,
+    *,
+    lane: int,
+    trigger: int,
+    mode: str,
+    descriptors: int,
+    run_bytes: int,
+    engines: int,
+    read_bytes: int,
+    write_bytes: int,
+    moved_bytes: int,
+) -> Transfer:
+    """A transfer of `descriptors` runs over `engines` engines, with the times the target's [dma] section gives it."""
+    engine_ns = ceil(descriptors / engines) * (
+        target["dma.descriptor_ns"] + run_bytes / target["dma.engine_bytes_per_ns"]
+    )
+    prepare_ns = 0.0
+    if mode == "hwdge":
+        trigger_ns, spacing_ns = target["dma.hwdge_trigger_ns"], target["dma.hwdge_interval_ns"]
+        first_ns = target["dma.hwdge_first_packet_ns"] + (target["dma.hwdge_read_ns"] if read_bytes else 0.0)
+    elif mode == "swdge":
+        trigger_ns, spacing_ns = target["dma.swdge_trigger_ns"], target["dma.swdge_interval_ns"]
+        prepare_ns = target["dma.swdge_prepare_ns"] + descriptors * target["dma.swdge_descriptor_ns"]
+        first_ns = target["dma.swdge_first_packet_ns"] + (target["dma.swdge_read_ns"] if read_bytes else 0.0)
+    else:
+        trigger_ns = spacing_ns = target["dma.static_trigger_ns"]
+        first_ns = target["dma.static_first_packet_ns"]
+    # Completion waits for the last engine: it starts late, and of many engines one meets slow HBM rows.
+    others = engines - 1
+    tail_ns = target["dma.stagger_ns"] * others
+    if read_bytes:
+        spread = target["dma.read_spread_ratio"] * others / max(1.0, target["dma.engines"] - 1)
+        tail_ns += target["dma.read_latency_ns"] + spread * engine_ns
+    return Transfer(
+        lane=lane,
+        trigger=trigger,
+        mode=mode,
+        descriptors=descriptors,
+        run_bytes=run_bytes,
         engines=engines,
         engine_ns=engine_ns,
+        prepare_ns=prepare_ns,
         trigger_ns=trigger_ns,
         spacing_ns=spacing_ns,
         first_ns=first_ns,
         tail_ns=tail_ns,
-        read_bytes=src.nbytes if reads_hbm else 0,
-        write_bytes=dst.nbytes if writes_hbm else 0,
-        moved_bytes=max(src.nbytes, dst.nbytes),
+        read_bytes=read_bytes,
+        write_bytes=write_bytes,
+        moved_bytes=moved_bytes,
     )
 
 

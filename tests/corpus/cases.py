@@ -115,7 +115,8 @@ def cases() -> list[Case]:
     ]  # fmt: skip
     sdk: list[Case] = [
         Case(repo="sdk", path=f"{_EXAMPLES}/transpose2d/transpose2d_nki_kernels.py",
-             kernel="tensor_transpose2D_kernel_", inputs=lambda rng: (np.arange(60, dtype=np.int8).reshape(5, 12), (3, 4)), reference=_transposed_rows,
+             kernel="tensor_transpose2D_kernel_",
+             inputs=lambda rng: (np.arange(60, dtype=np.int8).reshape(5, 12), (3, 4)), reference=_transposed_rows,
              relative=0.0, sizes="5x12 int8"),
         Case(repo="sdk", path=f"{_EXAMPLES}/average_pool2d/average_pool2d_nki_kernels.py",
              kernel="tensor_avgpool_kernel", inputs=lambda rng: (np.arange(72, dtype=np.float16).reshape(2, 6, 6), 2),

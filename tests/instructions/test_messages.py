@@ -126,7 +126,7 @@ def test_the_message_of_the_design() -> None:
             "nc_stream_shuffle",
             "trn2",
             {"dst": tile(32, 4), "src": tile(1, 4), "shuffle_mask": (0,) * 31},
-            "nc_stream_shuffle: shuffle_mask must have 32 entries",
+            "nc_stream_shuffle: shuffle_mask has 31 entries; it must have 32",
         ),
     ],
 )

@@ -203,9 +203,10 @@ def test_the_capacity_error_lists_who_is_alive_largest_first():
     assert error.message == (
         f"sbuf is full: the 30 tensors alive together here need {total} bytes per partition; trn2 has 212984 usable"
     )
-    assert len(error.related) == 8
-    assert error.related[0][1] == "10029 bytes per partition: `t29` [128, 10029] uint8 in sbuf"
-    assert error.related[7][1].endswith("; and 22 more tensors, 220231 bytes per partition together")
+    assert error.label == "10029 bytes per partition: `t29` [128, 10029] uint8 in sbuf"
+    assert len(error.related) == 7
+    assert error.related[0][1] == "10028 bytes per partition: `t28` [128, 10028] uint8 in sbuf"
+    assert error.related[6][1].endswith("; and 22 more tensors, 220231 bytes per partition together")
     assert error.span is not None and error.span.file == __file__
     assert "212984 bytes" in error.facts[0]
 

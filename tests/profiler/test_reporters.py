@@ -1,9 +1,8 @@
-"""Reporters: fixed-width text against golden files, lanes against brute force, traces that viewers accept."""
+"""Reporters: fixed-width text against golden files, lanes against brute force."""
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from rich.console import Console
 
 from nki_sim.profiler.profile import Profile
 from nki_sim.profiler.reporters import timeline
-from nki_sim.profiler.reporters.perfetto import TraceTruncated, trace, write_trace
 from nki_sim.profiler.words import bytes_text, percent, time_text, times_text
 from nki_sim.program.dtypes import bfloat16
 from nki_sim.targets import load
@@ -72,33 +70,6 @@ def test_lanes_fit_the_width(matmul: Profile, width: int) -> None:
     assert [line.split("│")[0].strip() for line in lines[:-1]] == [
         "tensor", "vector", "gpsimd", "sync", "dma load", "dma store",
     ]  # fmt: skip
-
-
-def test_trace_is_well_formed_and_nothing_overlaps(matmul: Profile, tmp_path: Path) -> None:
-    write_trace(matmul, tmp_path / "trace.json")
-    found = json.loads((tmp_path / "trace.json").read_text("utf-8"))
-    events = found["traceEvents"]
-    spans = [one for one in events if one["ph"] == "X"]
-    assert len(spans) == len(matmul.timeline)
-    named = {one["tid"]: one["args"]["name"] for one in events if one["ph"] == "M" and one["name"] == "thread_name"}
-    ends: dict[int, float] = {}
-    for one in sorted(spans, key=lambda event: event["ts"]):
-        assert set(one) >= {"ph", "pid", "tid", "ts", "dur", "name", "args"}
-        assert one["dur"] >= 0
-        assert one["ts"] >= ends.get(one["tid"], 0.0) - 1e-9
-        ends[one["tid"]] = one["ts"] + one["dur"]
-        assert one["tid"] in named
-    assert {"tensor", "vector", "gpsimd", "sync", "dma load", "dma store"} <= set(named.values())
-    counters = [one for one in events if one["ph"] == "C"]
-    seconds = matmul.total_ns / len(counters)
-    assert sum(one["args"]["GB/s"] for one in counters) * seconds == pytest.approx(matmul.metrics.dma_bytes, rel=1e-3)
-
-
-def test_long_traces_are_cut_with_a_warning(matmul: Profile) -> None:
-    with pytest.warns(TraceTruncated, match=f"the last {len(matmul.timeline) - 10} of {len(matmul.timeline)} events"):
-        found = trace(matmul, max_events=10)
-    assert sum(one["ph"] == "X" for one in found["traceEvents"]) == 10
-    assert found["otherData"]["events_left_out"] == len(matmul.timeline) - 10
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ TUTORIALS = sorted(FOLDER.glob("*.md"))
 
 
 def test_there_are_tutorials() -> None:
-    assert [p.stem for p in TUTORIALS] == ["01_first_kernel"]
+    assert [p.stem for p in TUTORIALS] == ["01_first_kernel", "02_follow_the_advice"]
 
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda p: p.stem)

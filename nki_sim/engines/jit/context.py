@@ -45,7 +45,9 @@ __all__ = ["Affine", "Context", "Cursor", "Row", "RowPointers", "RowScalar", "Ti
 SBUF, PSUM, REGISTERS, ACCUMULATORS, SCRATCH, STATE, CONSTANTS, FIRST_HBM = range(8)
 
 # Reasons to stop. A function stops by returning -(pc * 4 + reason); the runner takes it apart.
-STOP_BOUNDS, STOP_PRINT, STOP_UNDEFINED = 1, 2, 3
+STOP_BOUNDS, STOP_PRINT, STOP_UNDEFINED, STOP_PAUSE = 1, 2, 3, 4
+# A stop is -(row * STOP_CODES + reason).
+STOP_CODES = 8
 
 SLOTS = 2
 """Table slots of an immediate or a fixed tile; see table.py for the order."""
@@ -184,7 +186,7 @@ class Context(Walks):
 
     def stop(self, reason: int) -> None:
         """Leave the compiled runner at this instruction."""
-        self.builder.ret(self.builder.sub(INT64(-reason), self.builder.mul(self.pc, INT64(4))))
+        self.builder.ret(self.builder.sub(INT64(-reason), self.builder.mul(self.pc, INT64(STOP_CODES))))
 
     def scratch(self, nbytes: int) -> ir.Value:
         """Address of `nbytes` of memory for this instruction, 64-byte aligned. See table.scratch_bytes for the

@@ -17,6 +17,9 @@ from nki_sim.engines.jit.types import INT32, INT64, POINTER
 if TYPE_CHECKING:
     from nki_sim.engines.jit.context import Context
 
+# A power of two: a few milliseconds of the shortest loops.
+PASSES_PER_PAUSE = 1 << 20
+
 
 def _trip(ctx: Context) -> None:
     """Count one pass of the loop whose number is the argument `loop`."""
@@ -55,6 +58,17 @@ def _set_counter(ctx: Context, value: ir.Value) -> None:
         ctx.builder.store(ctx.builder.trunc(value, INT32), ctx.register("register"))
 
 
+def _pause(ctx: Context) -> None:
+    """Once in a long while, go back to Python at this row: there an interrupt is seen, and a loop without end."""
+    from nki_sim.engines.jit.context import STATE, STOP_PAUSE
+
+    cell = ctx.base(STATE)
+    ticks = ctx.builder.add(ctx.builder.load(cell, typ=INT64), INT64(1))
+    ctx.builder.store(ticks, cell)
+    with ctx.unlikely(ctx.builder.icmp_signed("==", ctx.builder.and_(ticks, INT64(PASSES_PER_PAUSE - 1)), INT64(0))):
+        ctx.stop(STOP_PAUSE)
+
+
 def loop_enter(ctx: Context) -> None:
     start, stop = _number(ctx, "start"), _number(ctx, "stop")
     with ctx.unlikely(ctx.builder.not_(_go_on(ctx, start, stop))):
@@ -65,6 +79,7 @@ def loop_enter(ctx: Context) -> None:
 
 
 def loop_next(ctx: Context) -> None:
+    _pause(ctx)
     value = ctx.builder.add(ctx.builder.load(_hidden(ctx, 0), typ=INT64), ctx.integer("step"))
     with ctx.unlikely(_go_on(ctx, value, ctx.builder.load(_hidden(ctx, 1), typ=INT64))):
         _set_counter(ctx, value)
@@ -73,6 +88,7 @@ def loop_next(ctx: Context) -> None:
 
 
 def loop_test(ctx: Context) -> None:
+    _pause(ctx)
     value = ctx.builder.load(ctx.register("condition"), typ=INT32)
     with ctx.unlikely(ctx.builder.icmp_signed("==", value, INT32(0))):
         ctx.builder.ret(ctx.integer("exit"))

@@ -12,14 +12,13 @@ from nki_sim.program.ir import Instruction, Program
 
 def bounds_error(program: Program, instruction: Instruction, memory: Memory) -> BoundsError:
     """The error for the run-time addresses of `instruction` that leave their tensors."""
-    from nki_sim.engines.reference import bounds_diagnostic
+    from nki_sim.engines import reference
 
-    found = []
+    events = []
     for name, operand in instruction.operands.items():
         if isinstance(operand, AccessPattern):
-            events = memory.resolve(operand).violations
-            found += [bounds_diagnostic(program, instruction, name, event) for event in events]
-    return BoundsError(found)
+            events += [(name, event) for event in memory.resolve(operand).violations]
+    return reference.bounds_error(program, instruction, events)
 
 
 def undefined_register(program: Program, fault: Fault) -> UninitialisedError:

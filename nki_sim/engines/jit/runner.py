@@ -24,11 +24,14 @@ from nki_sim.engines.jit.context import (
     SCRATCH,
     STATE,
     STOP_BOUNDS,
+    STOP_CODES,
+    STOP_PAUSE,
     STOP_UNDEFINED,
 )
 from nki_sim.engines.jit.inspect import bounds_error, print_text, undefined_register
 from nki_sim.engines.jit.layout import Signature
 from nki_sim.engines.jit.table import Table, TableBuilder
+from nki_sim.engines.limits import MAX_PASSES, endless_loop
 from nki_sim.memory.storage import UNDEFINED_BYTE, Memory, Placement, Registers, host_rows
 from nki_sim.program.ir import Instruction, Program
 from nki_sim.targets import Target
@@ -129,12 +132,21 @@ class JitRunner:
             state.cells.fill(0)
         pc = self._entry(state.pointer, self._table_address, 0)
         while pc < 0:
-            stopped, reason = divmod(-pc, 4)
+            stopped, reason = divmod(-pc, STOP_CODES)
+            if reason == STOP_PAUSE:
+                counts = state.cells[1 : 1 + len(self.table.loops)]
+                if counts.max() > MAX_PASSES:
+                    raise endless_loop(self.program, self.table.loops[int(counts.argmax())])
+                pc = self._entry(state.pointer, self._table_address, stopped)
+                continue
             if reason == STOP_BOUNDS:
                 self._out_of_bounds(stopped, state, hbm)
             if reason == STOP_UNDEFINED:
-                raise undefined_register(self.program, self.table.faults[stopped])
-            self._print(stopped, state, hbm, on_print)
+                fault = self.table.faults[stopped]
+                if not any(state.cells[1 + number] for number in fault.loops):
+                    raise undefined_register(self.program, fault)
+            else:
+                self._print(stopped, state, hbm, on_print)
             pc = self._entry(state.pointer, self._table_address, stopped + 1)
         if self.table.loops:
             counts = state.cells[1 : 1 + len(self.table.loops)].tolist()

@@ -41,11 +41,15 @@ SPARE_SCRATCH_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A read of a register that no instruction before it in the program writes. what: the instruction, or "loop"."""
+    """A read of a register that no instruction before it is sure to have written. what: the instruction, or "loop".
+
+    loops   numbers of the loops before it that write the register in their body: one pass of any is enough
+    """
 
     register: Register
     what: str
     site: int
+    loops: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ class Table:
     signatures     by number
     instructions   what each row stands for; None for rows that loops add
     loops          by loop number
-    faults         by row that only stops: what reads a register that nothing has written, and where
+    faults         by row that only stops: what reads a register that perhaps nothing has written, and where
     constants      bytes that arguments may point to
     scratch_bytes  what the hungriest instruction may need: two copies of its operands at four bytes an element, and
                    some
@@ -92,6 +96,8 @@ class TableBuilder:
         self._row_bytes = row_bytes
         self._cells: list[int] = []
         self._written: set[int] = set()
+        # Register -> loops that write it, and that may make no pass.
+        self._perhaps: dict[int, list[int]] = {}
         self._overlaps = Overlaps(program, placement)
         # Per tensor: base number, byte position of its first element, bytes per host row.
         self._homes: dict[int, tuple[int, int, int]] = {}
@@ -186,7 +192,7 @@ class TableBuilder:
         return NotImplementedYet(
             [
                 Diagnostic(
-                    code="not-implemented",
+                    code="owed",
                     message=f"{instruction.op}: the JIT engine does not compile it yet",
                     spans=self._program.spans(instruction.site),
                     fix='run the kernel with engine="reference"',
@@ -209,7 +215,8 @@ class TableBuilder:
 
     def _reads(self, source: object, what: str, site: int) -> None:
         if isinstance(source, Register) and source.index not in self._written:
-            self.table.faults[len(self.table.rows)] = Fault(source, what, site)
+            loops = tuple(self._perhaps.get(source.index, ()))
+            self.table.faults[len(self.table.rows)] = Fault(source, what, site, loops)
             self._builtin("undefined")
 
     def _attributes(self, attributes: Mapping[str, Any], lowering: Lowering, key: list[Any]) -> None:
@@ -332,6 +339,7 @@ class TableBuilder:
         self.table.loops.append(loop)
         for bound in (loop.condition, loop.start, loop.stop):
             self._reads(bound, "loop", loop.site)
+        written = set(self._written)
         if loop.register is not None:
             self._written.add(loop.register.index)
         top = len(self.table.rows)
@@ -346,6 +354,10 @@ class TableBuilder:
             self._body(loop.body)
             self._builtin("loop.next", body=top + 1, **common)
         self.table.arguments[exit_["exit"] + 1] = len(self.table.rows)
+        if not _makes_a_pass(loop):
+            for register in self._written - written:
+                self._perhaps.setdefault(register, []).append(number)
+            self._written = written
 
     def _builtin(self, op: str, **operands: Any) -> dict[str, int]:
         """Add a row of our own; gives the argument position of each operand."""
@@ -373,6 +385,12 @@ class TableBuilder:
     def _finish_loops(self) -> None:
         for place in self._cells:
             self.table.arguments[place] += 1 + len(self.table.loops)
+
+
+def _makes_a_pass(loop: Loop) -> bool:
+    if loop.condition is not None or not isinstance(loop.start, int) or not isinstance(loop.stop, int):
+        return False
+    return len(range(loop.start, loop.stop, loop.step)) > 0
 
 
 def _number(value: Any) -> tuple[int, int]:

@@ -69,7 +69,7 @@ SPEC = InstructionSpec(
             code="shape",
             citation="nki.isa.affine_select, tile size",
             blame="on_true_tile",
-            message="on_true_tile is {on_true_tile.shape}; pattern {pattern} makes another number of elements per partition",  # noqa: E501
+            message="on_true_tile is {on_true_tile.shape}; pattern {pattern} makes {pattern.elements} elements per partition",  # noqa: E501
             fact="the product of the counts is the number of elements per partition",
             fix="make the counts of pattern multiply to {F}",
         ),

@@ -57,7 +57,7 @@ SPEC = InstructionSpec(
             code="shape",
             citation="nki.isa.iota, tile size",
             blame="dst",
-            message="dst is {dst.shape}; pattern {pattern} makes another number of elements per partition",
+            message="dst is {dst.shape}; pattern {pattern} makes {pattern.elements} elements per partition",
             fact="the product of the counts is the number of elements per partition",
             fix="make the counts of pattern multiply to {F}",
         ),

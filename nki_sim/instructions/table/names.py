@@ -160,7 +160,7 @@ RULE_QUADRANTS: tuple[Limit, ...] = (
         code="partition",
         citation="trainium_inferentia2_arch.rst, start partition",
         blame="tile",
-        message="{tile.name} takes every {tile.step}th partition; an engine reads and writes neighbouring partitions only",  # noqa: E501
+        message="{tile.name} takes partitions in steps of {tile.step}; an engine reads and writes neighbouring partitions only",  # noqa: E501
         fact="the partitions of one access are contiguous",
         fix="copy the rows to neighbouring partitions with dma_copy first",
     ),

@@ -382,6 +382,8 @@ SPEC = InstructionSpec(
             citation="nki.isa.nc_matmul, tiling mode",
             blame="tile_position",
             message="tile_position is {tile_position}; it must not be negative",
+            fact="rows and columns of the array are counted from 0",
+            fix="move the tile into the array",
         ),
         Limit(
             expression=formula(("<=", ("dim", "K"), ("call", "item", ("attribute", "tile_size"), ("number", 0)))),

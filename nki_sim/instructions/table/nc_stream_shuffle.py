@@ -59,7 +59,7 @@ SPEC = InstructionSpec(
             code="attribute",
             citation="nki.isa.nc_stream_shuffle",
             blame="shuffle_mask",
-            message="shuffle_mask must have 32 entries",
+            message="shuffle_mask has {shuffle_mask.length} entries; it must have 32",
             fact="the mask has one entry per partition of a quadrant",
             fix="give 32 entries; 255 leaves a partition alone",
         ),
@@ -86,7 +86,7 @@ SPEC = InstructionSpec(
             code="partition",
             citation="nki.isa.nc_stream_shuffle",
             condition=Condition(
-                when=formula((">", ("call", "round_up", ("call", "max", ("dim", "D"), ("dim", "S")), ("number", 32)), ("number", 64))),  # noqa: E501
+                when=formula(("and", (">", ("call", "round_up", ("call", "max", ("dim", "D"), ("dim", "S")), ("number", 32)), ("number", 64)), ("<=", ("dim", "D"), ("number", 64)))),  # noqa: E501
             ),
             blame="dst",
             message="dst starts at partition {dst.start}; a shuffle of three or four quadrants must start at 0",
@@ -98,7 +98,7 @@ SPEC = InstructionSpec(
             code="partition",
             citation="nki.isa.nc_stream_shuffle",
             condition=Condition(
-                when=formula((">", ("call", "round_up", ("call", "max", ("dim", "D"), ("dim", "S")), ("number", 32)), ("number", 64))),  # noqa: E501
+                when=formula(("and", (">", ("call", "round_up", ("call", "max", ("dim", "D"), ("dim", "S")), ("number", 32)), ("number", 64)), ("<=", ("dim", "S"), ("number", 64)))),  # noqa: E501
             ),
             blame="src",
             message="src starts at partition {src.start}; a shuffle of three or four quadrants must start at 0",
@@ -110,7 +110,7 @@ SPEC = InstructionSpec(
             code="partition",
             citation="nki.isa.nc_stream_shuffle",
             condition=Condition(
-                when=formula(("==", ("call", "round_up", ("call", "max", ("dim", "D"), ("dim", "S")), ("number", 32)), ("number", 64))),  # noqa: E501
+                when=formula(("and", ("==", ("call", "round_up", ("call", "max", ("dim", "D"), ("dim", "S")), ("number", 32)), ("number", 64)), ("<=", ("dim", "D"), ("number", 32)))),  # noqa: E501
             ),
             blame="dst",
             message="dst starts at partition {dst.start}; a shuffle of two quadrants must start at 0 or 64",
@@ -122,7 +122,7 @@ SPEC = InstructionSpec(
             code="partition",
             citation="nki.isa.nc_stream_shuffle",
             condition=Condition(
-                when=formula(("==", ("call", "round_up", ("call", "max", ("dim", "D"), ("dim", "S")), ("number", 32)), ("number", 64))),  # noqa: E501
+                when=formula(("and", ("==", ("call", "round_up", ("call", "max", ("dim", "D"), ("dim", "S")), ("number", 32)), ("number", 64)), ("<=", ("dim", "S"), ("number", 32)))),  # noqa: E501
             ),
             blame="src",
             message="src starts at partition {src.start}; a shuffle of two quadrants must start at 0 or 64",

@@ -139,6 +139,7 @@ SPEC = InstructionSpec(
             citation="nki.isa.tensor_scalar",
             blame="operand0",
             message="operand0 is missing; {op0} needs one",
+            fix="pass a number or a [P, 1] tile as operand0",
         ),
         Limit(
             expression=formula(("or", ("not", ("not", ("in", ("attribute", "op1"), ("invert", "abs", "square", "relu", "rsqrt", "reciprocal"), "unary"))), ("is", ("operand", "operand1"), "given"))),  # noqa: E501
@@ -146,6 +147,7 @@ SPEC = InstructionSpec(
             citation="nki.isa.tensor_scalar",
             blame="operand1",
             message="operand1 is missing; {op1} needs one",
+            fix="pass a number or a [P, 1] tile as operand1",
         ),
         Limit(
             expression=formula(("or", ("is", ("attribute", "op1"), "given"), ("is", ("operand", "operand1"), "none"))),
@@ -178,7 +180,12 @@ SPEC = InstructionSpec(
             expression=formula(("or", ("or", ("and", ("==", ("attribute", "op0"), ("symbol", "multiply")), ("is", ("attribute", "op1"), "none")), ("and", ("==", ("attribute", "op0"), ("symbol", "add")), ("is", ("attribute", "op1"), "none"))), ("and", ("==", ("attribute", "op0"), ("symbol", "multiply")), ("==", ("attribute", "op1"), ("symbol", "add"))))),  # noqa: E501
             code="operator",
             citation="nki.isa.tensor_scalar",
-            condition=Condition(since=3, until=3, on="scalar"),
+            condition=Condition(
+                since=3,
+                until=3,
+                on="scalar",
+                when=formula(("not", ("in", ("attribute", "op0"), ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "invert"), "bitvec"))),  # noqa: E501
+            ),
             blame="op0",
             message="op0 is {op0} and op1 is {op1}; the scalar engine on {target} does multiply, add, or multiply then add",  # noqa: E501
             fact="the Scalar engine computes data * scale + bias on its way in",

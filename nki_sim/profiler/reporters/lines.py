@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from nki_sim.profiler.profile import Profile
-from nki_sim.profiler.words import bytes_text, percent, place_text, time_text
+from nki_sim.profiler.reporters.places import heading, place, shared_file
+from nki_sim.profiler.words import bytes_text, percent, time_text
 
-SHOWN = 10
+SHOWN = 8
 # What the columns of numbers take at their widest.
 _NUMBERS_WIDTH = 58
 
@@ -19,7 +20,8 @@ _NUMBERS_WIDTH = 58
 def render(profile: Profile, width: int, shown: int = SHOWN) -> Iterator[RenderableType]:
     """A heading and a table, `width` wide, of the `shown` lines that kept a lane busy longest."""
     found = profile.lines
-    yield Text("Time by source line, on the lane it keeps busy longest", style="bold")
+    file = shared_file(profile)
+    yield Text(heading("Time by source line, on its busiest lane", profile), style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("busy", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
@@ -37,7 +39,7 @@ def render(profile: Profile, width: int, shown: int = SHOWN) -> Iterator[Rendera
             time_text(one.stall_ns) if one.stall_ns else "",
             bytes_text(one.moved_bytes) if one.moved_bytes else "",
             f"{one.instructions:,}",
-            Text(f"{place_text(one.span)}  {one.span.text.strip()}" if one.span is not None else "(no source)"),
+            Text(f"{place(one.span, file)}  {one.span.text.strip()}" if one.span is not None else "(no source)"),
         )
     yield table
     if len(found) > shown:

@@ -9,14 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from nki_sim.profiler.profile import Profile
-from nki_sim.profiler.words import place_text, time_text
+from nki_sim.profiler.reporters.places import heading, place, shared_file
+from nki_sim.profiler.words import percent, time_text
 
-SHOWN = 5
+SHOWN = 3
 
 
 def render(profile: Profile, shown: int = SHOWN) -> Iterator[RenderableType]:
     """A heading and a table of the `shown` longest."""
-    yield Text("Longest stalls, added up by line and cause", style="bold")
+    if not profile.stalls:
+        return
+    file = shared_file(profile)
+    yield Text(heading("Longest stalls, by line and cause", profile), style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("in all", justify="right", no_wrap=True)
     table.add_column("longest", justify="right", no_wrap=True)
@@ -25,13 +29,30 @@ def render(profile: Profile, shown: int = SHOWN) -> Iterator[RenderableType]:
     table.add_column("at")
     table.add_column("waits")
     for one in profile.stalls[:shown]:
-        cause = place_text(one.cause_span)
+        cause = place(one.cause_span, file)
         table.add_row(
             time_text(one.total_ns),
             time_text(one.longest_ns),
             f"{one.count:,}",
             one.engine,
-            f"{place_text(one.span)} {one.op}".strip(),
+            f"{place(one.span, file)} {one.op}".strip(),
             one.reason + (f", {cause}" if cause else ""),
         )
+    yield table
+
+
+def by_engine(profile: Profile, width: int) -> Iterator[RenderableType]:
+    """A heading and a line per engine: at work, each cause of waiting, done; shares of the total time."""
+    total = profile.total_ns
+    if not profile.engine_times:
+        return
+    yield Text("Where the time of each engine went", style="bold")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("engine", no_wrap=True)
+    table.add_column("at work", justify="right", no_wrap=True)
+    table.add_column("done", justify="right", no_wrap=True)
+    table.add_column("waits")
+    for one in profile.engine_times:
+        waits = [f"{cause} {percent(time / total)}" for cause, time in one.waits_ns.items() if time >= 0.0005 * total]
+        table.add_row(one.engine, percent(one.busy_ns / total), percent(one.done_ns / total), ", ".join(waits))
     yield table

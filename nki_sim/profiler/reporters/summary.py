@@ -1,4 +1,4 @@
-"""The summary: total time, the bottleneck, engines, metrics with their definitions, memory high-water marks."""
+"""The summary: total time, the bottleneck, engines beside the metrics that matter most; and all with definitions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nki_sim.profiler.metrics import DEFINITIONS
+from nki_sim.profiler.metrics import DEFINITIONS, EXPLORER_NAMES
 from nki_sim.profiler.profile import Profile
 from nki_sim.profiler.words import bytes_text, percent, time_text
 
 
-def render(profile: Profile) -> Iterator[RenderableType]:
+def render(profile: Profile, width: int) -> Iterator[RenderableType]:
     """Renderables from top to bottom."""
     head = Text()
     head.append(profile.program.name, style="bold")
@@ -23,42 +23,90 @@ def render(profile: Profile) -> Iterator[RenderableType]:
     yield head
     yield Text(profile.bottleneck, style="yellow")
     yield ""
-    yield _engines(profile)
-    yield ""
-    yield _metrics(profile)
+    yield _overview(profile)
 
 
-def _engines(profile: Profile) -> Table:
+def _overview(profile: Profile) -> Table:
+    """Engines on the left, metrics on the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("engine")
-    table.add_column("busy", justify="right")
-    table.add_column("share", justify="right")
-    table.add_column("instructions", justify="right")
-    for name, use in profile.engines.items():
-        table.add_row(name, time_text(use.busy_ns), percent(use.active_ratio), f"{use.instructions:,}")
+    for title, left in (("engine", True), ("busy", False), ("share", False), ("executed", False)):
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
+    # Room between the two halves.
+    table.add_column("    metric", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    engines = [
+        (name, time_text(use.busy_ns), percent(use.active_ratio), f"{use.instructions:,}")
+        for name, use in profile.engines.items()
+    ]
+    metrics = _short(profile)
+    for number in range(max(len(engines), len(metrics))):
+        engine = engines[number] if number < len(engines) else ("", "", "", "")
+        metric = metrics[number] if number < len(metrics) else ("", "")
+        table.add_row(*engine, f"    {metric[0]}", metric[1])
     return table
 
 
-def _metrics(profile: Profile) -> Table:
+def _short(profile: Profile) -> list[tuple[str, str]]:
+    """The metrics of the short report; what does not apply is left out."""
     found = profile.metrics
+    rows = []
+    if found.hardware_flops:
+        both = f"{percent(found.mfu_ratio)}, {percent(found.hfu_ratio)}"
+        rows.append(("MFU, HFU", both))
+        rows.append(("FLOPs per HBM byte", f"{found.arithmetic_intensity_flops_per_byte:.3g}"))
+    else:
+        rows.append(("MFU", percent(found.mfu_ratio)))
+    rows.append(("MBU", percent(found.mbu_ratio)))
+    rows.append(("HBM read, written", f"{bytes_text(found.hbm_read_bytes)}, {bytes_text(found.hbm_write_bytes)}"))
+    rows.append(
+        ("DMA transfer, row", f"{bytes_text(found.mean_transfer_bytes)}, {bytes_text(found.mean_descriptor_bytes)}")
+    )
+    if found.slow_clock_ns:
+        rows.append(("lost to a cold clock", time_text(found.slow_clock_ns)))
+    elif found.transpose_ratio:
+        rows.append(("tensor: transposes", percent(found.transpose_ratio)))
+    if profile.memory:
+        shares = [percent(use.peak_bytes / use.capacity_bytes) for use in profile.memory.values()]
+        rows.append((f"{', '.join(space.upper() for space in profile.memory)} peak", ", ".join(shares)))
+    return rows
+
+
+def definitions(profile: Profile, width: int) -> Iterator[RenderableType]:
+    """Every metric: our name or Neuron Explorer's, the value, the definition."""
+    yield Text("Metrics, under Neuron Explorer's names where it has them", style="bold")
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
-    table.add_row("MFU", percent(found.mfu_ratio), DEFINITIONS["mfu_ratio"])
-    table.add_row("MBU", percent(found.mbu_ratio), DEFINITIONS["mbu_ratio"])
-    transfers = f"{found.dma_transfers:,} transfers, {bytes_text(found.mean_transfer_bytes)} each"
-    table.add_row(
-        "DMA", bytes_text(found.dma_bytes), f"{transfers} in runs of {bytes_text(found.mean_descriptor_bytes)}"
-    )
-    traffic = f"{bytes_text(found.hbm_read_bytes)} read, {bytes_text(found.hbm_write_bytes)} written"
-    table.add_row("HBM", bytes_text(found.hbm_read_bytes + found.hbm_write_bytes), traffic)
-    if found.slow_clock_ns:
-        table.add_row("cold clock", time_text(found.slow_clock_ns), DEFINITIONS["slow_clock_ns"])
-    if found.transpose_ratio:
-        table.add_row("transposes", percent(found.transpose_ratio), "of the time the Tensor engine streams")
-    for space, use in profile.memory.items():
-        share = percent(use.peak_bytes / use.capacity_bytes)
-        peak = f"{share} of {bytes_text(use.capacity_bytes)} per partition at the peak"
-        table.add_row(space.upper(), bytes_text(use.peak_bytes), peak)
-    return table
+    for name, definition in DEFINITIONS.items():
+        table.add_row(EXPLORER_NAMES.get(name, _plain(name)), _value(name, getattr(profile.metrics, name)), definition)
+    for name, use in profile.engines.items():
+        if name != "dma":
+            meaning = f"time in which the {name} engine takes part in an instruction or trigger / total time"
+            table.add_row(f"{name}_engine_active_time_percent", percent(use.active_ratio), meaning)
+    for space, memory in profile.memory.items():
+        meaning = (
+            f"{percent(memory.peak_bytes / memory.capacity_bytes)} of {bytes_text(memory.capacity_bytes)} per partition"
+        )
+        table.add_row(f"{space} peak", bytes_text(memory.peak_bytes), meaning)
+    yield table
+
+
+_ENDINGS = ("_ratio", "_ns", "_bytes")
+
+
+def _plain(name: str) -> str:
+    """A name without its unit, which its value shows."""
+    return next((name[: -len(ending)] for ending in _ENDINGS if name.endswith(ending)), name)
+
+
+def _value(name: str, value: float) -> str:
+    if name.endswith("_ratio"):
+        return percent(value)
+    if name.endswith("_ns"):
+        return time_text(value)
+    if name.endswith("_per_byte"):
+        return f"{value:.3g}"
+    if name.endswith("_bytes"):
+        return bytes_text(value)
+    return f"{value:,.0f}"

@@ -1,0 +1,24 @@
+"""Up to gen3 a matmul does not add to what another engine wrote."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def adds_to_copied_values(a):
+    stationary = nl.load(a)
+    moving = nl.load(a)
+    bias = nl.load(a[0:32])
+    acc = nl.ndarray((32, 32), dtype=nl.float32, buffer=nl.psum)
+    nisa.tensor_copy(dst=acc, src=bias)
+    nisa.nc_matmul(dst=acc, stationary=stationary, moving=moving, accumulate=True)
+    out = nl.ndarray(acc.shape, dtype=acc.dtype, buffer=nl.shared_hbm)
+    nl.store(out, nl.copy(acc))
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

@@ -1,0 +1,21 @@
+"""activation: reducing needs reduce_op: a warning, add is taken."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def activation_reduce_without_operator(a):
+    tile = nl.load(a)
+    result = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.activation(dst=result, data=tile, op=nl.exp, reduce_cmd=nisa.reduce_cmd.reset_reduce, reduce_op=nl.add)
+    out = nl.ndarray(result.shape, dtype=result.dtype, buffer=nl.shared_hbm)
+    nl.store(out, result)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

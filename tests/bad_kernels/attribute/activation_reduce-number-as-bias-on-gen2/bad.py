@@ -1,0 +1,22 @@
+"""activation_reduce: a number as bias comes with gen3."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel(target="trn1")
+def activation_reduce_number_as_bias_on_gen2(a):
+    tile = nl.load(a)
+    sums = nl.ndarray((64, 1), dtype=nl.float32, buffer=nl.sbuf)
+    result = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.activation_reduce(dst=result, data=tile, reduce_res=sums, op=nl.exp, reduce_op=nl.add, bias=1.0)
+    out = nl.ndarray(result.shape, dtype=result.dtype, buffer=nl.shared_hbm)
+    nl.store(out, result)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

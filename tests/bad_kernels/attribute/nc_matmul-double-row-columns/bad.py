@@ -1,0 +1,26 @@
+"""nc_matmul: double_row excludes column tiling."""
+
+import ml_dtypes
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def nc_matmul_double_row_columns(a, b):
+    stationary = nl.load(a)
+    moving = nl.load(b)
+    acc = nl.ndarray((64, 256), dtype=nl.float32, buffer=nl.psum)
+    columns = 64
+    nisa.nc_matmul(
+        dst=acc, stationary=stationary, moving=moving, tile_position=(0, 0), tile_size=(128, columns), perf_mode=nisa.matmul_perf_mode.double_row
+    )
+    out = nl.ndarray(acc.shape, dtype=acc.dtype, buffer=nl.shared_hbm)
+    nl.store(out, nl.copy(acc))
+    return out
+
+
+def example():
+    return np.ones((128, 2, 64), ml_dtypes.float8_e4m3), np.ones((128, 2, 256), ml_dtypes.float8_e4m3)

@@ -1,0 +1,21 @@
+"""tensor_copy: gen2's Scalar engine has no copy."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel(target="trn1")
+def tensor_copy_scalar_engine_of_gen2(a):
+    tile = nl.load(a)
+    result = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.tensor_copy(dst=result, src=tile, engine=nisa.engine.scalar)
+    out = nl.ndarray(result.shape, dtype=result.dtype, buffer=nl.shared_hbm)
+    nl.store(out, result)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

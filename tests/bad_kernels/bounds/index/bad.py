@@ -1,0 +1,18 @@
+"""An index lies inside its dimension."""
+
+import numpy as np
+
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def index(a):
+    tile = nl.load(a[4, :, :])
+    out = nl.ndarray(tile.shape, dtype=tile.dtype, buffer=nl.shared_hbm)
+    nl.store(out, tile)
+    return out
+
+
+def example():
+    return (np.ones((4, 64, 32), np.float32),)

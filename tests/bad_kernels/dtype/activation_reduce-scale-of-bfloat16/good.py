@@ -1,0 +1,24 @@
+"""activation_reduce: scale tiles are documented as float32: a warning."""
+
+import ml_dtypes
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def activation_reduce_scale_of_bfloat16(a, b):
+    tile = nl.load(a)
+    column = nl.load(b)
+    sums = nl.ndarray((64, 1), dtype=nl.float32, buffer=nl.sbuf)
+    result = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.activation_reduce(dst=result, data=tile, reduce_res=sums, op=nl.exp, reduce_op=nl.add, scale=nl.copy(column, dtype=nl.float32))
+    out = nl.ndarray(result.shape, dtype=result.dtype, buffer=nl.shared_hbm)
+    nl.store(out, result)
+    return out
+
+
+def example():
+    return np.ones((64, 32), np.float32), np.ones((64, 1), ml_dtypes.bfloat16)

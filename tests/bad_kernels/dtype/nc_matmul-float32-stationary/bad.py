@@ -1,0 +1,23 @@
+"""nc_matmul: 32-bit floats pair only with each other; here the moving tile is narrower."""
+
+import ml_dtypes
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def nc_matmul_float32_stationary(a, b):
+    stationary = nl.load(a)
+    moving = nl.load(b)
+    acc = nl.ndarray((128, 256), dtype=nl.float32, buffer=nl.psum)
+    nisa.nc_matmul(dst=acc, stationary=stationary, moving=moving)
+    out = nl.ndarray(acc.shape, dtype=acc.dtype, buffer=nl.shared_hbm)
+    nl.store(out, nl.copy(acc))
+    return out
+
+
+def example():
+    return np.ones((128, 128), np.float32), np.ones((128, 256), ml_dtypes.bfloat16)

@@ -1,0 +1,20 @@
+"""NKI has no 64-bit types."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def ndarray_float64(a):
+    tile = nl.ndarray((64, 32), dtype=np.float64, buffer=nl.sbuf)
+    nisa.dma_copy(dst=tile, src=a)
+    out = nl.ndarray(tile.shape, dtype=tile.dtype, buffer=nl.shared_hbm)
+    nl.store(out, tile)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

@@ -1,0 +1,21 @@
+"""register_store: a register holds an integer."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def register_store_float(a):
+    table = nl.load(a, dtype=nl.int32)
+    r = nisa.register_alloc(7)
+    nisa.register_store(table[0:1, 0:1], r)
+    out = nl.ndarray(table.shape, dtype=table.dtype, buffer=nl.shared_hbm)
+    nl.store(out, table)
+    return out
+
+
+def example():
+    return (np.ones((1, 8), np.float32),)

@@ -1,0 +1,18 @@
+"""A slice has elements."""
+
+import numpy as np
+
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def empty(a):
+    tile = nl.load(a[:, 16:16])
+    out = nl.ndarray(tile.shape, dtype=tile.dtype, buffer=nl.shared_hbm)
+    nl.store(out, tile)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

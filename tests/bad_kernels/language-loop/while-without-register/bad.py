@@ -1,0 +1,24 @@
+"""nl.while_loop starts with a register."""
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def while_without_register():
+    tile = nl.zeros((1, 8), dtype=nl.int32)
+    done = nisa.register_alloc(0)
+
+    def body(condition):
+        nisa.memset(dst=tile, value=1)
+        return done
+
+    nl.while_loop(1, body)
+    out = nl.ndarray(tile.shape, dtype=tile.dtype, buffer=nl.shared_hbm)
+    nl.store(out, tile)
+    return out
+
+
+def example():
+    return ()

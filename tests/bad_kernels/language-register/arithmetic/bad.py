@@ -1,0 +1,22 @@
+"""A register has no value while the kernel is built."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def arithmetic(a):
+    table = nl.load(a)
+    r = nisa.register_alloc(3)
+    nisa.register_move(r, r + 1)
+    nisa.register_store(table[0:1, 0:1], r)
+    out = nl.ndarray(table.shape, dtype=table.dtype, buffer=nl.shared_hbm)
+    nl.store(out, table)
+    return out
+
+
+def example():
+    return (np.ones((1, 8), np.int32),)

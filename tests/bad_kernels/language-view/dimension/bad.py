@@ -1,0 +1,19 @@
+"""A dimension is one of the tensor's."""
+
+import numpy as np
+
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def dimension(a):
+    tile = nl.load(a)
+    result = nl.copy(tile.broadcast(2, 64))
+    out = nl.ndarray(result.shape, dtype=result.dtype, buffer=nl.shared_hbm)
+    nl.store(out, result)
+    return out
+
+
+def example():
+    return (np.ones((64, 1), np.float32),)

@@ -1,0 +1,19 @@
+"""A view has at most five dimensions."""
+
+import numpy as np
+
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def six_dimensions(a):
+    tile = nl.load(a)
+    result = nl.copy(tile.reshape((64, 4, 2, 2, 2)))
+    out = nl.ndarray(result.shape, dtype=result.dtype, buffer=nl.shared_hbm)
+    nl.store(out, result)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

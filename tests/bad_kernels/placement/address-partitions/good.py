@@ -1,0 +1,20 @@
+"""A placed tensor lies inside the partitions."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def address_partitions(a):
+    tile = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.sbuf, address=(64, 0))
+    nisa.dma_copy(dst=tile, src=a)
+    out = nl.ndarray(tile.shape, dtype=tile.dtype, buffer=nl.shared_hbm)
+    nl.store(out, tile)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

@@ -1,0 +1,21 @@
+"""dma_copy: DMA does not reach PSUM."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def dma_copy_to_psum(a):
+    tile = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.psum)
+    nisa.dma_copy(dst=tile, src=a)
+    doubled = nl.multiply(tile, 2.0)
+    out = nl.ndarray(doubled.shape, dtype=doubled.dtype, buffer=nl.shared_hbm)
+    nl.store(out, doubled)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

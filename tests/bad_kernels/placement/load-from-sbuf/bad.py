@@ -1,0 +1,19 @@
+"""nl.load reads HBM."""
+
+import numpy as np
+
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def load_from_sbuf(a):
+    tile = nl.load(a)
+    doubled = nl.load(tile)
+    out = nl.ndarray(doubled.shape, dtype=doubled.dtype, buffer=nl.shared_hbm)
+    nl.store(out, doubled)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)

@@ -1,0 +1,21 @@
+"""nc_matmul: inputs are brought to SBUF first."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def nc_matmul_moving_in_hbm(a, b):
+    stationary = nl.load(a)
+    acc = nl.ndarray((128, 256), dtype=nl.float32, buffer=nl.psum)
+    nisa.nc_matmul(dst=acc, stationary=stationary, moving=b)
+    out = nl.ndarray(acc.shape, dtype=acc.dtype, buffer=nl.shared_hbm)
+    nl.store(out, nl.copy(acc))
+    return out
+
+
+def example():
+    return np.ones((128, 128), np.float32), np.ones((128, 256), np.float32)

@@ -1,0 +1,21 @@
+"""nc_transpose: the Tensor engine writes PSUM."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def nc_transpose_tensor_engine_to_sbuf(a):
+    tile = nl.load(a)
+    turned = nl.ndarray((64, 128), dtype=nl.float32, buffer=nl.psum)
+    nisa.nc_transpose(dst=turned, data=tile, engine=nisa.engine.tensor)
+    out = nl.ndarray(turned.shape, dtype=turned.dtype, buffer=nl.shared_hbm)
+    nl.store(out, nl.copy(turned))
+    return out
+
+
+def example():
+    return (np.ones((128, 64), np.float32),)

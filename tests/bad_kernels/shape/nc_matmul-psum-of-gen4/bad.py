@@ -1,0 +1,23 @@
+"""nc_matmul: from gen4 on the result may fill all PSUM banks, and not more."""
+
+import ml_dtypes
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel(target="trn3")
+def nc_matmul_psum_of_gen4(a, b):
+    stationary = nl.load(a)
+    moving = nl.load(b)
+    acc = nl.ndarray((128, 4352), dtype=nl.float32, buffer=nl.psum)
+    nisa.nc_matmul(dst=acc, stationary=stationary, moving=moving)
+    out = nl.ndarray(acc.shape, dtype=acc.dtype, buffer=nl.shared_hbm)
+    nl.store(out, nl.copy(acc))
+    return out
+
+
+def example():
+    return np.ones((128, 128), ml_dtypes.bfloat16), np.ones((128, 4352), ml_dtypes.bfloat16)

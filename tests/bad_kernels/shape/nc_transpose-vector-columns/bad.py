@@ -1,0 +1,21 @@
+"""nc_transpose: the Vector engine transposes up to 32 x 32; here there are too many columns."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def nc_transpose_vector_columns(a):
+    tile = nl.load(a)
+    turned = nl.ndarray((64, 32), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.nc_transpose(dst=turned, data=tile)
+    out = nl.ndarray(turned.shape, dtype=turned.dtype, buffer=nl.shared_hbm)
+    nl.store(out, nl.copy(turned))
+    return out
+
+
+def example():
+    return (np.ones((32, 64), np.float32),)

@@ -1,0 +1,20 @@
+"""On-chip tensors have a partition and a free dimension."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def ndarray_one_dimension(a):
+    tile = nl.ndarray((64,), dtype=a.dtype, buffer=nl.sbuf)
+    nisa.dma_copy(dst=tile, src=a)
+    out = nl.ndarray(tile.shape, dtype=tile.dtype, buffer=nl.shared_hbm)
+    nl.store(out, tile)
+    return out
+
+
+def example():
+    return (np.ones((64, 1), np.float32),)

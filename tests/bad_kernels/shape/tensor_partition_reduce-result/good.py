@@ -1,0 +1,21 @@
+"""tensor_partition_reduce: the result has one partition."""
+
+import numpy as np
+
+import nki_sim.isa as nisa
+import nki_sim.language as nl
+from nki_sim import kernel
+
+
+@kernel
+def tensor_partition_reduce_result(a):
+    tile = nl.load(a)
+    result = nl.ndarray((1, 32), dtype=nl.float32, buffer=nl.sbuf)
+    nisa.tensor_partition_reduce(dst=result, op=nl.add, data=tile)
+    out = nl.ndarray(result.shape, dtype=result.dtype, buffer=nl.shared_hbm)
+    nl.store(out, result)
+    return out
+
+
+def example():
+    return (np.ones((64, 32), np.float32),)
