@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,7 @@ class Specialisation:
 
     def profile(self, arguments: Arguments) -> Profile:
         """Simulated time. A loop whose trip count depends on data makes the kernel run first, to count."""
+        from nki_sim.profiler.advice import Simulated
         from nki_sim.profiler.profile import Profile
         from nki_sim.timing import simulate
 
@@ -150,13 +152,20 @@ class Specialisation:
             return self._profile
         trips = None
         if depends:
-            self.run(arguments, lambda _: None)
+            # On copies: timing a kernel must not write its arguments.
+            self.run(replace(arguments, arrays=[a.copy() for a in arguments.arrays]), lambda _: None)
             assert self._runner is not None
             trips = self._runner.trips
         timeline = simulate(
             self.program, self.allocation.placement, self.target, trips=trips, schedule=self.options.schedule
         )
-        found = Profile(self.program, timeline, self.target, allocation=self.allocation)
+        found = Profile(
+            self.program,
+            timeline,
+            self.target,
+            allocation=self.allocation,
+            simulated=Simulated(trips=trips, schedule=self.options.schedule),
+        )
         self._profile = found
         return found
 

@@ -298,6 +298,19 @@ def test_device_loops_run_as_often_as_they_say(engine: str) -> None:
         nl.store(out, steps)
         return out
 
+    @kernel(engine=engine)
+    def writes_its_argument(x, count):  # type: ignore[no-untyped-def]
+        register = nisa.register_alloc(0)
+        nisa.register_load(register, nl.load(count))
+        tile = nl.load(x)
+        for _ in nl.dynamic_range(register):
+            nisa.tensor_scalar(dst=tile, data=tile, op0=nl.add, operand0=1.0)
+        nl.store(x, tile)
+
+    counted = ones(2, 3)
+    assert writes_its_argument.profile(counted, np.array([[4]], np.int32)).total_ns > 0
+    np.testing.assert_array_equal(counted, ones(2, 3))
+
     for start in (0, 1, 6):
         assert counts_down(np.array([[start]], np.int32))[0, 0] == 2 * start
 

@@ -226,7 +226,7 @@ _TOLD_ROWS = 3
 def bounds_error(program: Program, instruction: Instruction, events: list[tuple[str, OutOfBounds]]) -> BoundsError:
     """The error for run-time addresses outside their tensors; engines share its text.
 
-    The rows of one index tile can all be wrong: the first few are told one by one, the last of them stands for the rest.
+    The rows of one index tile can all be wrong: the first few are told one by one, the last one stands for the rest.
     """
     found: list[Diagnostic] = []
     for name, event in events:

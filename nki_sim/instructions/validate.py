@@ -4,14 +4,15 @@
 `signature`, for recorders that meet the same shapes again and again.
 
 Templates: messages, facts and fixes may hold {M} (a letter), {dst} (an operand as it is), {dst.dtype}, {dst.shape},
-{dst.space}, {dst.start}, {dst.partitions}, {op} (an attribute), {pattern.elements}, {mask.length}, {engine}, {target} and {gemm_moving_fmax} (a limit).
+{dst.space}, {dst.start}, {dst.partitions}, {op} (an attribute), {pattern.elements}, {mask.length}, {engine}, {target}
+and {gemm_moving_fmax} (a limit).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import Any, Literal
 
 from nki_sim.instructions import functions
@@ -264,9 +265,9 @@ def _check_shapes(findings: _Findings, context: Context) -> list[tuple[str, Viol
             if count != context.dims[entry]:
                 text = f"{spec.name}: {operand.name} is {shown}; {entry} is {context.dims[entry]} in {first}"
                 fix = f"make {entry} of {operand.name} and {first} equal"
-                fact = _letter_fact(spec, entry)
+                rule = _letter_fact(spec, entry)
                 disagreements.append(
-                    (entry, Violation(code="shape", operand=operand.name, message=text, fact=fact, fix=fix))
+                    (entry, Violation(code="shape", operand=operand.name, message=text, fact=rule, fix=fix))
                 )
     return disagreements
 
@@ -360,7 +361,7 @@ def _dynamic_key(tile: AccessPattern) -> tuple[Any, ...]:
 
 _memo: dict[tuple[Any, ...], Checked] = {}
 # Never used twice, even when the memo is emptied.
-_forms = count()
+_forms = itertools.count()
 
 
 def check_cached(

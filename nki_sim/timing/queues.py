@@ -7,6 +7,7 @@ only the engine's sequencer, which goes on while the engine computes; software k
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from nki_sim.targets import Target
 from nki_sim.timing.lanes import GPSIMD, SYNC
@@ -29,15 +30,13 @@ class _Queue:
     done_ns: float = -1.0
 
 
-@dataclass(slots=True)
-class Passage:
+class Passage(NamedTuple):
     """What became of one transfer.
 
     start_ns, trigger_end_ns    the trigger instruction, as long as its queue keeps it
     free_ns                     when the engine's sequencer can go on
     queued                      whether the trigger waited for its queue or for software
     first_ns, begin_ns, done_ns, end_ns    first packet possible; first and last packet of the engines; completion
-    pool_ns                     share of all engines' time
     """
 
     start_ns: float
@@ -48,7 +47,6 @@ class Passage:
     begin_ns: float
     done_ns: float
     end_ns: float
-    pool_ns: float
 
 
 class DmaQueues:
@@ -61,9 +59,6 @@ class DmaQueues:
         self._dispatch_ns = target["dma.hwdge_dispatch_ns"]
         self._restart_ns = target["dma.restart_ns"]
         self._lead_ns = target["dma.restart_lead_ns"]
-        self._engines = target["dma.engines"]
-        self._aggregate_bytes_per_ns = target["dma.aggregate_bytes_per_ns"]
-        self._hbm_bytes_per_ns = target["hbm.bandwidth_bytes_per_ns"]
         # End of GpSimd's last instruction that was no trigger: software prepares nothing before.
         self.gpsimd_ns = target["launch.gpsimd_ns"]
 
@@ -79,7 +74,8 @@ class DmaQueues:
             held = held if held > prepared else prepared
         queued = held > start
         passed = self._pass(queue, transfer, held if queued else start, queued)
-        queue.next_ns = max(passed.start_ns + transfer.spacing_ns, passed.trigger_end_ns)
+        spaced = passed.start_ns + transfer.spacing_ns
+        queue.next_ns = spaced if spaced > passed.trigger_end_ns else passed.trigger_end_ns
         return passed
 
     def hoist(self, transfer: Transfer, ready_ns: float, first_of_all: bool) -> Passage:
@@ -106,19 +102,19 @@ class DmaQueues:
             # Engines fetch descriptors ahead; those that come when the load before is nearly done meet HBM's latency
             # anew.
             earliest = queue.done_ns + self._restart_ns
-        hbm_ns = (transfer.read_bytes + transfer.write_bytes) / self._hbm_bytes_per_ns
-        engines_ns = transfer.engine_ns * transfer.engines / self._engines
-        pool_ns = max(engines_ns, transfer.moved_bytes / self._aggregate_bytes_per_ns, hbm_ns)
-        begin, done = self.pool.place(earliest, pool_ns)
-        done = max(done, begin + transfer.engine_ns)
+        begin, done = self.pool.place(earliest, transfer.pool_ns)
+        if done < begin + transfer.engine_ns:
+            done = begin + transfer.engine_ns
         trigger_end = start + transfer.trigger_ns
         free = trigger_end
         if queue.ring is not None:
-            trigger_end = max(trigger_end, queue.ring.push(transfer.moved_bytes, begin, done))
+            released = queue.ring.push(transfer.moved_bytes, begin, done)
+            if released > trigger_end:
+                trigger_end = released
             free = trigger_end if transfer.trigger == SYNC else start + self._dispatch_ns
         if transfer.read_bytes:
             queue.done_ns = done
-        return Passage(start, trigger_end, free, queued, first, begin, done, done + transfer.tail_ns, pool_ns)
+        return Passage(start, trigger_end, free, queued, first, begin, done, done + transfer.tail_ns)
 
     def occupies(self, transfer: Transfer) -> bool:
         """Whether the trigger keeps the engine itself busy and not only its sequencer."""

@@ -127,14 +127,18 @@ class Scheduler:
     def _ready(self, waits: Predecessors, wake: float) -> tuple[float, tuple[int, int]]:
         """When the last signal arrives, and (stall, instruction) that it comes from."""
         ends, lanes, dma = self.ends, self.lanes, self.dma_wake_ns
-        ready, last = -1.0, 0
-        for code in waits:
-            producer = code >> 1
-            at = ends[producer] + (dma if lanes[producer] >= DMA_LOAD else wake)
-            if at > ready:
-                ready, last = at, code
-        producer = last >> 1
-        if len(waits) > 1:
+        if len(waits) == 1:
+            last = waits[0]
+            producer = last >> 1
+            ready = ends[producer] + (dma if lanes[producer] >= DMA_LOAD else wake)
+        else:
+            ready, last = -1.0, 0
+            for code in waits:
+                producer = code >> 1
+                at = ends[producer] + (dma if lanes[producer] >= DMA_LOAD else wake)
+                if at > ready:
+                    ready, last = at, code
+            producer = last >> 1
             # One instruction waits for one semaphore; each further one needs an instruction of its own before it.
             ready += self.extra_wait_ns
         return ready, (REUSE_STALL if last & 1 else 1 + lanes[producer], self.plan.instances[producer])
@@ -192,17 +196,17 @@ class Scheduler:
         occupies = self.queues.occupies(transfer)
         free = self.free[lane] if occupies else self.issued[lane]
         passed = self.queues.trigger(transfer, free, ready, not self.fields)
+        start, trigger_end, sequencer_free, queued = passed[:4]
         stall, waited = NO_STALL, -1
         if ready > free:
             stall, waited = cause
-        elif passed.queued:
+        elif queued:
             stall = QUEUE_STALL
-        self.issued[lane] = passed.free_ns
+        self.issued[lane] = sequencer_free
         if occupies:
-            self.free[lane] = passed.free_ns
+            self.free[lane] = sequencer_free
         self.fields += (
-            lane, TRIGGER, passed.start_ns, passed.free_ns, passed.trigger_end_ns, number, index, stall,
-            passed.start_ns - free, waited, _NAN,
+            lane, TRIGGER, start, sequencer_free, trigger_end, number, index, stall, start - free, waited, _NAN,
         )  # fmt: skip
         return self._packets(work, transfer, passed, number, index)
 
@@ -228,28 +232,31 @@ class Scheduler:
             transfer.moved_bytes,
             transfer.read_bytes,
             transfer.write_bytes,
-            passed.pool_ns,
+            transfer.pool_ns,
         )
-        late = passed.begin_ns - passed.first_ns
-        stall = QUEUE_STALL if late > 0 else NO_STALL
+        first, begin, done, end = passed[4:]
+        stall = QUEUE_STALL if begin > first else NO_STALL
         self.fields += (
-            work.lane, TRANSFER, passed.begin_ns, passed.done_ns, passed.end_ns, number, index, stall, late, -1, _NAN,
+            work.lane, TRANSFER, begin, done, end, number, index, stall, begin - first, -1, _NAN,
         )  # fmt: skip
-        return passed.end_ns
+        return end
 
     def _matmul(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
         gate = self.gate
-        if work.cells != WHOLE_ARRAY:
+        free = self.free[TENSOR]
+        whole = work.cells == WHOLE_ARRAY
+        if not whole:
             free = self._free_of_cells(work.cells)
-        else:
-            free = self.free[TENSOR]
+        elif self.cells is not None:
             self.cells = None
         issued = self.issued[TENSOR]
         last = self.last_stream_ns
         end = 0.0
         for _ in range(work.passes):
             # At half clock the issue terms are hidden.
-            load = max(last + self.load_gap_ns if gate.warm else last, issued)
+            load = last + self.load_gap_ns if gate.warm else last
+            if issued > load:
+                load = issued
             waiting = ready > load
             if waiting:
                 load = ready
@@ -273,7 +280,7 @@ class Scheduler:
                 TENSOR, work.kind, start, issue_end, end, number, index, why, start - free, blamed, load,
             )  # fmt: skip
             free, last, ready = issue_end, start, -1.0
-        if work.cells != WHOLE_ARRAY:
+        if not whole:
             free = self._take_cells(work.cells, free)
             end = max(end, self.complete[TENSOR])
         self.complete[TENSOR] = end

@@ -29,6 +29,7 @@ class Transfer:
     trigger_ns      time the trigger occupies its engine, unless the queue is full
     spacing_ns      least time between two triggers on that engine
     first_ns        trigger start to first packet
+    pool_ns         share of the time of all engines together, of their common rate or of HBM's, whichever is longest
     tail_ns         last packet of an engine that starts with the first to completion: engines that start late, HBM
     read_bytes, write_bytes     moved from and to HBM
     moved_bytes     the larger of the bytes read and written
@@ -45,6 +46,7 @@ class Transfer:
     trigger_ns: float
     spacing_ns: float
     first_ns: float
+    pool_ns: float
     tail_ns: float
     read_bytes: int
     write_bytes: int
@@ -157,6 +159,11 @@ def priced(
     if read_bytes:
         spread = target["dma.read_spread_ratio"] * others / max(1.0, target["dma.engines"] - 1)
         tail_ns += target["dma.read_latency_ns"] + spread * engine_ns
+    pool_ns = max(
+        engine_ns * engines / target["dma.engines"],
+        moved_bytes / target["dma.aggregate_bytes_per_ns"],
+        (read_bytes + write_bytes) / target["hbm.bandwidth_bytes_per_ns"],
+    )
     return Transfer(
         lane=lane,
         trigger=trigger,
@@ -169,6 +176,7 @@ def priced(
         trigger_ns=trigger_ns,
         spacing_ns=spacing_ns,
         first_ns=first_ns,
+        pool_ns=pool_ns,
         tail_ns=tail_ns,
         read_bytes=read_bytes,
         write_bytes=write_bytes,

@@ -12,7 +12,7 @@ from nki_sim.profiler.profile import Profile
 from nki_sim.program.dtypes import bfloat16
 from nki_sim.targets import load
 from nki_sim.timing import simulate
-from nki_sim.timing.lanes import ENGINES, KINDS, MATMUL, REUSE_STALL, TRANSFER
+from nki_sim.timing.lanes import KINDS, MATMUL, REUSE_STALL, TRANSFER
 from nki_sim.timing.timeline import Timeline
 from tests.support.ir import part
 from tests.timing.building import Timed
@@ -44,13 +44,13 @@ def tiled_matmul(tiles: int, target: str = "trn2") -> Timed:
             inner = slice(k * 128, k * 128 + 128)
             weights = build.sbuf(128, 128, dtype=bfloat16, name="weights")
             moving = build.sbuf(128, 512, dtype=bfloat16, name="moving")
-            build.move(weights, part(left, inner, rows))
-            build.move(moving, part(right, inner, slice(0, 512)))
+            build.move(weights, part(left, inner, rows), mode="hwdge", engine="sync")
+            build.move(moving, part(right, inner, slice(0, 512)), mode="hwdge", engine="sync")
             build.product(total, weights, moving, accumulate=k > 0)
         out = build.sbuf(128, 512, dtype=bfloat16, name="out")
         build.tensor_copy(out, total)
         build.act(out, out)
-        build.move(part(result, rows, slice(0, 512)), out)
+        build.move(part(result, rows, slice(0, 512)), out, mode="swdge", engine="gpsimd")
     return build
 
 
@@ -91,7 +91,3 @@ def with_fixed_times(timeline: Timeline, slower: float = 1.0) -> Timeline:
         slow_clock_ns=0.0,
         dma_busy_ns=float(transfers["pool_ns"].sum()),
     )
-
-
-def engine_lanes() -> range:
-    return range(ENGINES)

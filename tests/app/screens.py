@@ -1,4 +1,4 @@
-"""The app driven without a terminal: what is on the screen as text, and an app whose charges never come by themselves."""
+"""The app driven without a terminal: its screen as text, and an app whose charges never come by themselves."""
 
 from __future__ import annotations
 

@@ -72,12 +72,12 @@ def test_every_key_shows_what_it_should(
                 await pilot.press(name)
                 after = screen_text(app)
                 assert after != before or key.action == "pane(0)", f"{name} does nothing"
-                assert not seen or after == seen, f"{name} differs from the other names of {key.shown}"
+                assert not seen or after == seen, f"{name} differs from the others of {key.keys}"
                 seen = after
                 if key.action in ("help", "search"):
                     await pilot.press("escape")
             if key.action not in LOOSE:
-                screens.append(f"== {key.shown}: {key.text} ==\n{seen}")
+                screens.append(f"== {key.keys}: {key.action} ==\n{seen}")
 
     asyncio.run(with_app([profile], size, script))
     golden(GOLDEN / f"keys_{size[0]}x{size[1]}.txt", "\n".join(screens))
@@ -129,7 +129,7 @@ def test_help_names_every_key_and_any_key_closes_it(profile: Profile) -> None:
         await pilot.pause()
         text = screen_text(app)
         assert all(key.text in text for key in KEYS)
-        assert text.splitlines()[23].strip() == "any key closes this"
+        assert "any key closes this" in text and "letters:" in text
         await pilot.press("q")
         await pilot.pause()
         assert "[1 instruction]" in screen_text(app) and app.is_running

@@ -155,7 +155,7 @@ def test_no_move_leaves_the_run(total: float, cells: int, path: list[tuple[str, 
     window = Window.whole(total, cells)
     for move in path:
         window = moved(window, move)
-        assert 0 <= window.start_ns and window.end_ns <= window.total_ns * (1 + 1e-9)
+        assert window.start_ns >= 0 and window.end_ns <= window.total_ns * (1 + 1e-9)
         assert min(SMALLEST_SPAN_NS, window.total_ns) * (1 - 1e-9) <= window.span_ns <= window.total_ns
         assert window.start_ns - 1e-6 <= window.cursor_ns <= window.end_ns + 1e-6
         assert 0 <= window.cursor_cell < window.cells

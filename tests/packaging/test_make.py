@@ -17,7 +17,9 @@ def test_help_has_a_line_for_every_target() -> None:
     text = (ROOT / "Makefile").read_text()
     declared = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert declared is not None
-    done = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     described = {line.split()[1]: line.split(None, 2)[2] for line in done.stdout.splitlines()}
     assert set(described) == set(declared[1].split())
     assert {"demo", "test", "check", "bench"} <= set(described)

@@ -36,8 +36,8 @@ def alone(rows: int, row_bytes: int, mode: str, *, store: bool = False) -> float
     ],
 )
 def test_load_of_128_rows(row_bytes: int, mode: str, published: float) -> None:
-    # The 256-byte load was measured slower than the 512-byte one; no model of both is better than about 6 %.
-    assert alone(128, row_bytes, mode) == pytest.approx(published, rel=0.065 if row_bytes == 256 else 0.04)
+    # The 256-byte load was measured at 1678, 1867 and 1878 ns, the 512-byte one, with twice the bytes, at 1751 to 1850.
+    assert alone(128, row_bytes, mode) == pytest.approx(published, rel=0.08 if row_bytes == 256 else 0.03)
 
 
 @pytest.mark.parametrize("store, published", [(True, 2611), (False, 3294)])

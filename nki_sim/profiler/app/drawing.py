@@ -8,6 +8,7 @@ l····            idle, waiting: the letter says for what (see STALL_LETTERS)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import floor
 
 import numpy as np
 
@@ -41,9 +42,9 @@ def extent(track: Track, position: int, edges: Floats) -> tuple[int, int, bool, 
     """(first cell, one past the last, cut on the left, cut on the right) of a position's interval."""
     count = len(edges) - 1
     step = (edges[-1] - edges[0]) / count
-    low = (track.start[position] - edges[0]) / step
-    high = (track.end[position] - edges[0]) / step
-    first, stop = round(float(low)), round(float(high))
+    # Down on both sides, so that neighbours do not overlap; a hair of tolerance for times that fall on an edge.
+    first = floor((track.start[position] - edges[0]) / step + 1e-6)
+    stop = floor((track.end[position] - edges[0]) / step + 1e-6)
     return max(0, first), min(count, stop), first < 0, stop > count
 
 

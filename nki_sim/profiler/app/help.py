@@ -10,74 +10,82 @@ from nki_sim.profiler.app.text import Line, wrap
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """keys: Textual's names, separated by commas; shown: as people write them; action: of the app."""
+    """keys: Textual's names, separated by commas; action: of the app; shown and text: as people write them, empty for
+    the second key of a pair, which stands with the first."""
 
     keys: str
-    shown: str
     action: str
-    text: str
+    shown: str = ""
+    text: str = ""
 
 
 KEYS: tuple[Key, ...] = (
-    Key("left,h", "← h", "step(-1)", "cursor a cell to the left"),
-    Key("right,l", "→ l", "step(1)", "cursor a cell to the right"),
-    Key("up,k", "↑ k", "lane(-1)", "lane above"),
-    Key("down,j", "↓ j", "lane(1)", "lane below"),
-    Key("shift+left,H", "H", "pan(-1)", "half a screen earlier"),
-    Key("shift+right,L", "L", "pan(1)", "half a screen later"),
-    Key("home,0", "0", "home", "start of the run"),
-    Key("end,dollar_sign", "$", "end", "end of the run"),
-    Key("plus,equals_sign", "+", "zoom(1)", "zoom in at the cursor"),
-    Key("minus,underscore", "-", "zoom(-1)", "zoom out"),
-    Key("a", "a", "whole", "all of the run"),
-    Key("z", "z", "frame", "zoom to region or instruction"),
-    Key("full_stop,greater_than_sign", ".", "neighbour(1)", "next instruction of the lane"),
-    Key("comma,less_than_sign", ",", "neighbour(-1)", "previous instruction"),
-    Key("right_square_bracket", "]", "stall(1)", "next stall of the lane"),
-    Key("left_square_bracket", "[", "stall(-1)", "previous stall of the lane"),
-    Key("right_curly_bracket", "}", "any_stall(1)", "next stall of any lane"),
-    Key("left_curly_bracket", "{", "any_stall(-1)", "previous stall of any lane"),
-    Key("w", "w", "follow(0)", "what it waited for (<)"),
-    Key("s", "s", "follow(1)", "what waited for it (>)"),
-    Key("b", "b", "back", "back from a jump"),
-    Key("slash", "/", "search", "search op tensor :line #n"),
-    Key("n", "n", "hit(1)", "next hit (*)"),
-    Key("N", "N", "hit(-1)", "previous hit"),
-    Key("v", "v", "mark", "begin a region, keep it"),
-    Key("escape", "esc", "clear", "drop region and search"),
-    Key("1", "1", "pane(0)", "instruction pane"),
-    Key("2", "2", "pane(1)", "region pane"),
-    Key("3", "3", "pane(2)", "source pane"),
-    Key("4", "4", "pane(3)", "memory pane"),
-    Key("5", "5", "pane(4)", "summary, or two runs compared"),
-    Key("tab", "tab", "next_pane(1)", "next pane"),
-    Key("shift+tab", "S-tab", "next_pane(-1)", "previous pane"),
-    Key("m", "m", "memory", "memory pane: SBUF or PSUM"),
-    Key("pagedown,space", "space", "scroll(1)", "pane: further down"),
-    Key("pageup,backspace", "bksp", "scroll(-1)", "pane: back up"),
-    Key("enter", "enter", "expand", "pane large, lanes small"),
-    Key("question_mark", "?", "help", "this help"),
-    Key("q", "q", "quit", "quit"),
+    Key("left,h", "step(-1)", "← → h l", "cursor a cell left, right"),
+    Key("right,l", "step(1)"),
+    Key("up,k", "lane(-1)", "↑ ↓ k j", "lane above, below"),
+    Key("down,j", "lane(1)"),
+    Key("shift+left,H", "pan(-1)", "H L", "half a screen earlier, later"),
+    Key("shift+right,L", "pan(1)"),
+    Key("home,0", "home", "0 $", "start, end of the run"),
+    Key("end,dollar_sign", "end"),
+    Key("plus,equals_sign", "zoom(1)", "+ -", "zoom in, out at the cursor"),
+    Key("minus,underscore", "zoom(-1)"),
+    Key("a", "whole", "a", "all of the run"),
+    Key("z", "frame", "z", "zoom to region or instruction"),
+    Key("comma,less_than_sign", "neighbour(-1)", ", .", "previous, next instruction"),
+    Key("full_stop,greater_than_sign", "neighbour(1)"),
+    Key("left_square_bracket", "stall(-1)", "[ ]", "previous, next stall of lane"),
+    Key("right_square_bracket", "stall(1)"),
+    Key("left_curly_bracket", "any_stall(-1)", "{ }", "previous, next stall anywhere"),
+    Key("right_curly_bracket", "any_stall(1)"),
+    Key("w", "follow(0)", "w", "what it waited for (<)"),
+    Key("s", "follow(1)", "s", "what waited for it (>)"),
+    Key("b", "back", "b", "back from a jump"),
+    Key("slash", "search", "/", "search: op tensor :line #n"),
+    Key("n", "hit(1)", "n N", "next, previous hit (*)"),
+    Key("N", "hit(-1)"),
+    Key("v", "mark", "v", "begin a region, keep it"),
+    Key("escape", "clear", "esc", "drop region and search"),
+    Key("1", "pane(0)", "1", "instruction, its costs and links"),
+    Key("2", "pane(1)", "2", "region, or what the window shows"),
+    Key("3", "pane(2)", "3", "source with heat"),
+    Key("4", "pane(3)", "4", "memory over time"),
+    Key("5", "pane(4)", "5", "summary, or two runs compared"),
+    Key("tab", "next_pane(1)", "tab", "next pane (shift: previous)"),
+    Key("shift+tab", "next_pane(-1)"),
+    Key("m", "memory", "m", "memory: SBUF or PSUM"),
+    Key("pagedown,space", "scroll(1)", "space", "pane down, backspace: up"),
+    Key("pageup,backspace", "scroll(-1)"),
+    Key("enter", "expand", "enter", "pane large, lanes small"),
+    Key("question_mark", "help", "?", "this help"),
+    Key("q", "quit", "q", "quit"),
 )
 
 HINTS = "? help  ←→ ↑↓ cursor  + - zoom  , . instruction  [ ] stall  / search  q quit"
 
-_KEY_CELLS = 7
-_COLUMN_CELLS = 39
+_KEY_CELLS = 8
+_COLUMN_CELLS = 40
 _LEGEND_CELLS = 100
+_LEGEND = (
+    ("░▒▓█", "share of the cell the lane is busy"),
+    ("[name=]", "one instruction; a queue's: a transfer. Zoom in to see more of them"),
+    ("l····", "idle, waiting for what the letter says"),
+    ("@ < >", "the cursor, what the instruction waited for, what waits for it"),
+    ("q sync hw", "DMA queue of Sync; descriptors by hardware, sw software, st static"),
+)
 
 
 def help_lines(width: int) -> list[Line]:
     """All keys in as many columns as fit, then what the lanes' characters mean."""
-    count = max(1, (width + 1) // (_COLUMN_CELLS + 1))
-    height = -(-len(KEYS) // count)
+    shown = [key for key in KEYS if key.shown]
+    count = max(1, width // _COLUMN_CELLS)
+    height = -(-len(shown) // count)
     lines: list[Line] = []
     for row in range(height):
         found: Line = []
-        for key in KEYS[row::height]:
-            found += [(f"{key.shown:<{_KEY_CELLS}}", "bold"), (f"{key.text:<{_COLUMN_CELLS - _KEY_CELLS + 1}}", "")]
+        for key in shown[row::height]:
+            found += [(f"{key.shown:<{_KEY_CELLS}}", "bold"), (f"{key.text:<{_COLUMN_CELLS - _KEY_CELLS}}", "")]
         lines.append(found)
-    letters = [f"{letter}={name}" for name, letter in STALL_LETTERS.items() if letter.strip()]
-    lines.append([("░▒▓█ share busy  [name==] one instruction  @ cursor  q: DMA queue of an engine", "dim")])
-    lines += [[*one, ("", "dim")] for one in wrap(" ".join(letters), min(width, _LEGEND_CELLS), "", "waits: ", "dim")]
-    return lines
+    lines += [[(f"{sign:<10}", "bold"), (text, "")] for sign, text in _LEGEND]
+    letters = " ".join(f"{letter}={name.replace(' ', '-')}" for name, letter in STALL_LETTERS.items() if letter.strip())
+    return lines + wrap(letters, min(width, _LEGEND_CELLS), "", "letters:  ")

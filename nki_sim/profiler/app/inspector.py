@@ -10,7 +10,7 @@ from nki_sim.profiler.app.model import STALL_LETTERS, Run
 from nki_sim.profiler.app.panes import Content
 from nki_sim.profiler.app.state import Selected, State
 from nki_sim.profiler.app.text import columns, wrap
-from nki_sim.profiler.line_costs import Phase, phases_of
+from nki_sim.profiler.charged_terms import Phase, phases_of
 from nki_sim.profiler.words import bytes_text, place_text, time_text
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Operand, Register
@@ -99,8 +99,9 @@ def _reason(run: Run, row: int) -> str:
     stall, cause = int(one["stall"]), int(one["cause"])
     if not stall or not one["stall_ns"] > 0:
         return "it did not wait"
-    who = f" of {run.timeline.instructions[cause].op} #{cause}" if cause >= 0 else ""
-    return f"waited {time_text(float(one['stall_ns']))} ({STALL_LETTERS[STALLS[stall]]}) for {STALLS[stall]}{who}"
+    name = STALLS[stall]
+    who = f"{run.timeline.instructions[cause].op} #{cause} ({name})" if cause >= 0 else name
+    return f"waited {time_text(float(one['stall_ns']))} for {who}, {STALL_LETTERS[name]} on the lane"
 
 
 def _times(one: Selected, width: int, found: Content) -> None:
@@ -144,8 +145,8 @@ def _links(state: State, one: Selected, found: Content) -> None:
     for link in before[:_LINKS]:
         own = run.rows_of(link.instance)
         if len(own):
-            what = "its place to be free" if link.reuse else "its result"
-            table.append(("  <", *_link(run, int(own[-1])), f"ended {clock(float(rows['end_ns'][own[-1]]))}", what))
+            what = "place" if link.reuse else "result"
+            table.append(("  <", *_link(run, int(own[-1])), f"to {clock(float(rows['end_ns'][own[-1]]))}", what))
     _table(table, len(before), found)
     found.head("waiting for it", "s goes to the first of these")
     after = graph.successors(one.instance, _LINKS)
@@ -154,7 +155,7 @@ def _links(state: State, one: Selected, found: Content) -> None:
         own = run.rows_of(link.instance)
         if len(own):
             what = "place" if link.reuse else "result"
-            started = f"started {clock(float(rows['start_ns'][own[0]]))}"
+            started = f"from {clock(float(rows['start_ns'][own[0]]))}"
             table.append(("  >", *_link(run, int(own[0])), started, what))
     _table(table, graph.successor_count(one.instance), found)
 

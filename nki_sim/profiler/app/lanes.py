@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, floor, log10
 
-from nki_sim.profiler.app.drawing import paint, paint_waits, styled
+from nki_sim.profiler.app.drawing import extent, paint, paint_waits, styled
 from nki_sim.profiler.app.model import STALL_LETTERS, Run
 from nki_sim.profiler.app.state import Place, Selected, State
 from nki_sim.profiler.app.text import Line, Piece, fit
@@ -86,9 +86,8 @@ def _lane(state: State, number: int, one: Selected | None, links: dict[Place, tu
     current = number == state.current
     if current:
         if one is not None:
-            low, high = lane.track.start[one.position], lane.track.end[one.position]
-            first, last = state.window.cell_of(float(low)), state.window.cell_of(max(float(low), float(high) - 1e-6))
-            over.update({cell: ("", _SELECTED_STYLE) for cell in range(first, last + 1) if cell not in marks})
+            first, stop, _, _ = extent(lane.track, one.position, edges)
+            over.update({cell: ("", _SELECTED_STYLE) for cell in range(first, stop) if cell not in marks})
         over[state.window.cursor_cell] = (_CURSOR, _SELECTED_STYLE)
     name = lane.name if len(state.runs) == 1 else f"{run.name} {lane.name}"
     label = f"{name[: LABEL_CELLS - 1]:<{LABEL_CELLS - 1}}" + (">" if current else " ")

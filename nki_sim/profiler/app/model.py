@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from string import ascii_lowercase
 
 import numpy as np
@@ -16,7 +15,7 @@ from nki_sim.profiler.app.graph import Graph
 from nki_sim.profiler.app.tally import Tally
 from nki_sim.profiler.app.tracks import Floats, Integers, Longest, Track
 from nki_sim.profiler.lines import lines_of
-from nki_sim.profiler.memory_map import MemoryMap, memory_maps
+from nki_sim.profiler.memory_map import MemoryMap
 from nki_sim.profiler.profile import Profile
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.spans import SourceSpan
@@ -154,9 +153,10 @@ class Run:
         _ = (profile.lines, profile.stalls, profile.metrics, profile.engines, profile.bottleneck, self.memory)
         return self
 
-    @cached_property
+    @property
     def memory(self) -> dict[str, MemoryMap]:
-        return memory_maps(self.timeline, self.profile.allocation)
+        """By space; empty when the tensors were not placed."""
+        return self.profile.memory_map
 
 
 def _lanes(run: Run) -> list[Lane]:

@@ -1,6 +1,6 @@
 """Pictures of the app: SVG and text of a screen after some keys, made without a terminal.
 
-    python -m nki_sim.profiler.app.picture kernels/softmax.py::softmax docs/pictures/app_80 --size 80x24 --keys "4"
+python -m nki_sim.profiler.app.picture kernels/softmax.py::softmax docs/pictures/app_80 --size 80x24 --keys "4"
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ async def _picture(profiles: Sequence[Profile], keys: Sequence[str], size: tuple
 
 
 def _steady(svg: str) -> str:
-    """The SVG with its random id replaced, so that a picture changes only when the screen does."""
-    return re.sub(r"terminal-\d+", "terminal", svg)
+    """The SVG without its random id and its fonts from elsewhere: it changes only when the screen does."""
+    svg = re.sub(r"<!--.*?-->\s*|@font-face\s*\{[^}]*\}\s*", "", svg, flags=re.DOTALL)
+    return re.sub(r"terminal-\d+", "terminal", svg).replace("Fira Code, monospace", "monospace")
 
 
 @click.command()
