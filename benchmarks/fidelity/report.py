@@ -60,7 +60,7 @@ def section(group: str, found: Sequence[Result]) -> str:
             point.what,
             f"{_figure(point.published)} {point.unit}",
             _figure(result.simulated),
-            f"{100 * result.error:+.1f} %",
+            _percent(result.error),
         ]
         if group == "replay":
             errors = replayed(point).end_errors_ns()
@@ -80,7 +80,7 @@ def summary(everything: dict[str, list[Result]]) -> str:
         worst = max(found, key=lambda result: abs(result.error))
         lines.append(
             f"| {TITLES[group]} | {len(found)} | {100 * median(errors):.1f} % "
-            f"| {100 * worst.error:+.1f} % ({worst.point.id}) | {AIMS[group]} |"
+            f"| {_percent(worst.error)} ({worst.point.id}) | {AIMS[group]} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -145,6 +145,11 @@ def document() -> str:
         sources(),
     ]
     return "\n".join(parts)
+
+
+def _percent(error: float) -> str:
+    """One decimal with its sign; no negative zero."""
+    return f"{round(100 * error, 1) + 0.0:+.1f} %"
 
 
 def _figure(value: float) -> str:

@@ -14,7 +14,7 @@ ROOT = HERE.parent.parent
 KERNEL = "kernels/flash_attention.py::flash_attention"
 SCREENS = {
     "app_80": ((80, 24), (None,), "slash e x p enter n n plus plus plus"),
-    "app_120": ((120, 40), (None,), "slash e x p enter plus plus plus plus m"),
+    "app_120": ((120, 40), (None,), "slash e x p enter n n plus plus plus m"),
     "app_compared": ((120, 40), (None, "trn1"), "5"),
 }
 WITH_TEXT = ("app_80",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, floor, log10
 
-from nki_sim.profiler.app.drawing import extent, paint, paint_waits, styled
+from nki_sim.profiler.app.drawing import SHADES, extent, paint, paint_waits, styled
 from nki_sim.profiler.app.model import STALL_LETTERS, Run
 from nki_sim.profiler.app.state import Place, Selected, State
 from nki_sim.profiler.app.text import Line, Piece, fit
@@ -23,6 +23,7 @@ _STYLES = {
 _LETTERS = tuple(STALL_LETTERS[name] for name in STALLS)
 _CURSOR, _BEFORE, _AFTER, _HIT = "@", "<", ">", "*"
 _SELECTED_STYLE = "reverse bold"
+_SHADE_STYLE = "bold white"
 _LINK_STYLE = "bold reverse"
 _HIT_STYLE = "bold underline"
 
@@ -87,7 +88,9 @@ def _lane(state: State, number: int, one: Selected | None, links: dict[Place, tu
     if current:
         if one is not None:
             first, stop, _, _ = extent(lane.track, one.position, edges)
-            over.update({cell: ("", _SELECTED_STYLE) for cell in range(first, stop) if cell not in marks})
+            for cell in range(first, stop):
+                if cell not in marks:
+                    over[cell] = ("", _SHADE_STYLE if cells[cell] in SHADES else _SELECTED_STYLE)
         over[state.window.cursor_cell] = (_CURSOR, _SELECTED_STYLE)
     name = lane.name if len(state.runs) == 1 else f"{run.name} {lane.name}"
     label = f"{name[: LABEL_CELLS - 1]:<{LABEL_CELLS - 1}}" + (">" if current else " ")

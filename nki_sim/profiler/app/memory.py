@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil, floor, log2
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from nki_sim.profiler.app.lanes import LABEL_CELLS, clock
 from nki_sim.profiler.app.model import Run
 from nki_sim.profiler.app.panes import Content
 from nki_sim.profiler.app.state import State
-from nki_sim.profiler.app.text import Line
+from nki_sim.profiler.app.text import Line, wrap
 from nki_sim.profiler.app.tracks import Floats, Integers, Longest, Track
 from nki_sim.profiler.memory_map import MemoryBlock, MemoryMap
 from nki_sim.profiler.words import bytes_text
@@ -73,6 +74,12 @@ class Band:
         return found
 
 
+def _round_size(least: float) -> float:
+    """The smallest 2^n or 1.5 x 2^n that is no less."""
+    power = 2.0 ** max(0, floor(log2(max(least, 1.0))))
+    return next(factor * power for factor in (1.0, 1.5, 2.0) if factor * power >= least)
+
+
 class MemoryView:
     """One memory arranged by time and, per number of bands asked for, by address."""
 
@@ -90,9 +97,10 @@ class MemoryView:
         self._bands: dict[int, list[Band]] = {}
 
     def bands(self, count: int) -> list[Band]:
-        """`count` bands of equal size from address 0 to the highest byte taken; lowest first."""
+        """At most `count` bands of one round size from address 0 to the highest byte taken; lowest first."""
         if count not in self._bands:
-            size = self.extent_bytes / count
+            asked, size = count, _round_size(self.extent_bytes / count)
+            count = ceil(self.extent_bytes / size)
             first = np.floor(self.low / size).astype(np.int64)
             stop = np.maximum(np.ceil(self.high / size).astype(np.int64), first + 1)
             stop = np.minimum(stop, count)
@@ -109,7 +117,8 @@ class MemoryView:
                 own = order[bounds[number] : bounds[number + 1]]
                 mine = blocks[own]
                 found.append(Band(size, self.begins[mine], self.ends[mine], taken[own], mine))
-            self._bands[count] = found
+            self._bands[asked] = found
+            return found
         return self._bands[count]
 
     def alive_at(self, time_ns: float, limit: int) -> list[MemoryBlock]:
@@ -171,7 +180,7 @@ def memory_pane(state: State, width: int, height: int, views: MemoryViews) -> Co
     alive = view.alive_at(state.window.cursor_ns, _LISTED)
     alive.sort(key=lambda one: one.start_byte)
     texts = [f"{one.name} {bytes_text(one.end_byte - one.start_byte)} at {one.start_byte:,}" for one in alive]
-    found.lines.append([("at the cursor: ", "bold"), (", ".join(texts) or "nothing", "")])
+    found.lines += wrap(", ".join(texts) or "nothing", width, "  ", "at the cursor: ")
     return found
 
 
