@@ -169,4 +169,3 @@ class JitRunner:
         instruction = self.table.instructions[row]
         assert instruction is not None
         return instruction
-
