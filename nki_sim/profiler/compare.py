@@ -193,6 +193,21 @@ def _text(line: Line | None) -> str:
 
 def pair_lines(old: Sequence[Line], new: Sequence[Line]) -> list[tuple[Line | None, Line | None]]:
     """Lines that are the same or stand for each other, both in order; None where one side has no counterpart."""
+    # SequenceMatcher finds long runs, not the fewest changes: among lines that repeat it can miss an edit's frame.
+    head = _shared(old, new)
+    tail = _shared(old[head:][::-1], new[head:][::-1])
+    frame: list[tuple[Line | None, Line | None]] = list(zip(old[:head], new[:head], strict=True))
+    ends = list(zip(old[len(old) - tail :], new[len(new) - tail :], strict=True))
+    return frame + _pair_stretch(old[head : len(old) - tail], new[head : len(new) - tail]) + ends
+
+
+def _shared(old: Sequence[Line], new: Sequence[Line]) -> int:
+    """How many lines at the start are the same."""
+    differ = (n for n, (one, other) in enumerate(zip(old, new, strict=False)) if _text(one) != _text(other))
+    return next(differ, min(len(old), len(new)))
+
+
+def _pair_stretch(old: Sequence[Line], new: Sequence[Line]) -> list[tuple[Line | None, Line | None]]:
     matcher = SequenceMatcher(None, [_text(one) for one in old], [_text(one) for one in new], autojunk=False)
     found: list[tuple[Line | None, Line | None]] = []
     for tag, start, stop, low, high in matcher.get_opcodes():
