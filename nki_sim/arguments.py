@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import builtins
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from inspect import CO_VARARGS, CO_VARKEYWORDS
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from nki_sim.diagnostics.model import Diagnostic, DtypeError, ShapeError
 from nki_sim.foreign import as_array
-from nki_sim.frontend.source import reachable
 from nki_sim.frontend.specialise import TensorArgument
-from nki_sim.program.dtypes import DType, dtype_of
+from nki_sim.program.dtypes import dtype_of
+from nki_sim.static_key import KeyWalk, Unkeyed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,69 +102,25 @@ def _wrong_dtype(function: FunctionType, name: str, dtype: Any) -> DtypeError:
     )
 
 
-_PLAIN = (int, float, str, bytes, bool, type(None), DType, Enum, np.generic)
-
-
-def _static_key(value: Any) -> Any:
-    """A hashable stand-in for a static value: equal values, equal keys. Raises TypeError when there is none."""
-    kind = type(value)
-    if kind is TensorArgument:
-        # As a tuple, whose hash and comparison are not written in Python.
-        return (kind, value.shape, value.dtype)
-    if kind in (int, float, str, bool) or value is None or isinstance(value, _PLAIN):
-        return (kind, value)
-    if isinstance(value, (list, tuple)):
-        return (kind, tuple(_static_key(v) for v in value))
-    if isinstance(value, dict):
-        return (kind, tuple((_static_key(k), _static_key(v)) for k, v in value.items()))
-    if isinstance(value, (FunctionType, type, ModuleType)) or callable(value):
-        return (kind, id(value))
-    fields = getattr(value, "__dict__", None)
-    if fields is not None:
-        return (kind, _static_key(fields))
-    raise TypeError(kind.__name__)
-
-
-_Reads = tuple[tuple[dict[str, Any], str], ...]
-_reads: WeakKeyDictionary[FunctionType, tuple[_Reads, tuple[Any, ...]]] = WeakKeyDictionary()
-
-
-def _global_reads(function: FunctionType) -> tuple[_Reads, tuple[Any, ...]]:
-    """The globals (namespace, name) and closure cells that the kernel and its helpers read."""
-    known = _reads.get(function)
-    if known is None:
-        reads: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
-        cells: list[Any] = []
-        for reached in (function, *reachable(function)):
-            for name in _names(reached.__code__):
-                if name in reached.__globals__ and not hasattr(builtins, name):
-                    reads[id(reached.__globals__), name] = (reached.__globals__, name)
-            cells += list(reached.__closure__ or ())
-        known = _reads[function] = (tuple(reads.values()), tuple(cells))
-    return known
-
-
-def _names(code: CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _names(constant)
-    return names
-
-
 def specialisation_key(function: FunctionType, arguments: Arguments) -> Any:
-    """What a specialisation depends on: shapes, dtypes, static arguments, and the globals and closures that are read.
+    """What a specialisation depends on: shapes, dtypes, static arguments, and all that the kernel's code reads.
 
     None when some value has no key; the kernel is then specialised afresh at every call.
     """
-    reads, cells = _global_reads(function)
+    walk = KeyWalk()
     try:
-        key = [tuple((name, _static_key(value)) for name, value in arguments.values.items())]
-        for namespace, name in reads:
-            value = namespace.get(name)
-            key.append(_static_key(value) if not callable(value) else ("", id(value)))  # type: ignore[arg-type]
-        for cell in cells:
-            key.append(_static_key(cell.cell_contents))
-    except (TypeError, ValueError, RecursionError):
+        return (
+            tuple([(name, _argument_key(walk, value)) for name, value in arguments.values.items()]),
+            walk.function(function),
+        )
+    except (Unkeyed, RecursionError):
         return None
-    return tuple(key)
+
+
+def _argument_key(walk: KeyWalk, value: Any) -> Any:
+    if type(value) is TensorArgument:
+        # As a tuple, whose hash and comparison are not written in Python.
+        return (TensorArgument, value.shape, value.dtype)
+    if type(value) in (list, tuple):
+        return (type(value), tuple([_argument_key(walk, one) for one in value]))
+    return walk.of(value)
