@@ -340,3 +340,44 @@ def test_the_counter_of_a_device_loop_cannot_be_written_or_computed_with() -> No
 
     with pytest.raises(LanguageError, match="register"):
         branches(ones(4, 6))
+
+
+def test_numpy_numbers_serve_as_attributes() -> None:
+    @kernel
+    def fills(x):  # type: ignore[no-untyped-def]
+        out = nl.ndarray(x.shape, x.dtype, buffer=nl.shared_hbm)
+        tile = nl.ndarray(x.shape, x.dtype)
+        nisa.memset(dst=tile, value=np.float32(2))
+        nisa.tensor_scalar(dst=tile, data=tile, op0=nl.multiply, operand0=np.float64(3))
+        nl.store(out, tile)
+        return out
+
+    assert (fills(ones(4, 6)) == 6).all()
+
+
+def test_a_tensor_kept_from_another_call_is_refused() -> None:
+    kept: dict[str, Any] = {}
+
+    @kernel
+    def keeps(x):  # type: ignore[no-untyped-def]
+        out = nl.ndarray(x.shape, x.dtype, buffer=nl.shared_hbm)
+        kept["tile"] = nl.load(x)
+        kept["out"] = out
+        nl.store(out, kept["tile"])
+        return out
+
+    @kernel
+    def uses(x):  # type: ignore[no-untyped-def]
+        out = nl.ndarray(x.shape, x.dtype, buffer=nl.shared_hbm)
+        nl.load(x)
+        nl.store(out, kept["tile"])
+        return out
+
+    @kernel
+    def returns(x):  # type: ignore[no-untyped-def]
+        return kept["out"]
+
+    keeps(ones(4, 6))
+    for wrong in (uses, returns):
+        with pytest.raises(LanguageError, match="of another kernel call"):
+            wrong(ones(4, 6))

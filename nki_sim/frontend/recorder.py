@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -79,11 +79,16 @@ class Recorder:
                 bound[name] = value
                 continue
             pattern = getattr(value, "access_pattern", None)
-            bound[name] = pattern if pattern is not None else self._scalar(op, name, value, site)
+            if pattern is None:
+                bound[name] = self._scalar(op, name, value, site)
+                continue
+            if not self.owns(pattern):
+                self._refuse_foreign(op, name, pattern, site)
+            bound[name] = pattern
         plain: dict[str, Any] = {}
         tokens = self._tokens
         for name, value in attributes.items():
-            if (type(value) in _PLAIN or value == ()) and name != "axis":
+            if (type(value) in _PLAIN or (type(value) is tuple and not value)) and name != "axis":
                 plain[name] = value
                 continue
             token = tokens.get(id(value))
@@ -100,6 +105,33 @@ class Recorder:
             if type(written) is AccessPattern and written.tensor.role == "input":
                 written.tensor.written = True
         return instruction
+
+    def owns(self, pattern: AccessPattern) -> bool:
+        """Whether the pattern's tensors were made by the kernel being built, not kept from an earlier one."""
+        tensors = self.program.tensors
+        tensor = pattern.tensor
+        if tensor.index >= len(tensors) or tensors[tensor.index] is not tensor:
+            return False
+        if pattern.dynamic is not None and isinstance(pattern.dynamic.source, AccessPattern):
+            return self.owns(pattern.dynamic.source)
+        return pattern.vector is None or self.owns(pattern.vector.index)
+
+    def _refuse_foreign(self, op: str, name: str, pattern: AccessPattern, site: int) -> NoReturn:
+        spans = self.program.spans(site)
+        if spans:
+            spans = (argument_span(spans[0], name, None), *spans[1:])
+        raise LanguageError(
+            (
+                *self.diagnostics,
+                Diagnostic(
+                    code="language-operand",
+                    message=f"{op}: {name} is a tensor {list(pattern.shape)} of another kernel call, which is over",
+                    spans=spans,
+                    facts=("a tensor lives as long as the call that made it",),
+                    fix="make the tensor in this kernel, or pass its values as an argument",
+                ),
+            )
+        )
 
     def _attribute(self, name: str, value: Any, bound: dict[str, Operand]) -> Any:
         """An attribute as the program holds it; operators and enums are remembered, they come again."""
@@ -300,6 +332,8 @@ def _plain(name: str, value: Any, bound: dict[str, Operand]) -> Any:
         return tuple(tuple(v) if isinstance(v, (list, tuple)) else _plain("", v, bound) for v in value)
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, np.ndarray):
+        return _plain(name, value.tolist(), bound)
     return value.name if isinstance(value, Enum) else value
 
 

@@ -96,6 +96,11 @@ def _take_results(recorder: Recorder, function: FunctionType, result: Any) -> No
         values = [result]
     for value in values:
         problem = _result_problem(value)
+        if problem is None and not recorder.owns(value.access_pattern):
+            problem = (
+                "the kernel returns a tensor of another kernel call, which is over",
+                "make the tensor in this kernel, with nl.ndarray in nl.shared_hbm",
+            )
         if problem is not None:
             message, fix = problem
             spans = _return_spans(SourceUnit.of(function))

@@ -27,11 +27,17 @@ _NO_FRACTION = float(1 << 23)
 def divide(x: Any, y: Any, dtype: Any = None) -> ndarray:
     """x / y, as x times the reciprocal of y (the ALUs have no division)."""
     if not ew.is_tile(y):
-        return ew.binary("multiply", x, 1.0 / y, dtype)
+        _need_number("divide", y)
+        return ew.binary("multiply", x, 1.0 / y if y else math.copysign(math.inf, y), dtype)
     inverse = ew.tile_like(y, float32)
     nisa.reciprocal(inverse, y)
     result = dtype if dtype is not None else ew.promote(x.dtype, y.dtype) if ew.is_tile(x) else y.dtype
     return ew.binary("multiply", x, inverse, result)
+
+
+def _need_number(name: str, value: Any) -> None:
+    if not isinstance(value, (int, float)):
+        fail("language-operand", f"nl.{name}: {value!r} is neither a tile nor a number")
 
 
 def negative(x: ndarray, dtype: Any = None) -> ndarray:
@@ -75,19 +81,38 @@ def trunc(x: ndarray, dtype: Any = None) -> ndarray:
 
 
 def mod(x: Any, y: Any, dtype: Any = None) -> ndarray:
-    """x - y * floor(x / y): the remainder with the sign of y."""
-    return _remainder(x, y, floor, dtype)
+    """The remainder of x / y with the sign of y. Exact while |x / y| < 2^23 and x and y are exact in float32."""
+    rest = _remainder(x, y)
+    opposite = ew.binary("less", ew.binary("multiply", rest, y, float32), 0.0, float32)
+    turned = ew.binary("multiply", opposite, y, float32)
+    return ew.binary("add", rest, turned, dtype or (x.dtype if ew.is_tile(x) else y.dtype))
 
 
 def fmod(x: Any, y: Any, dtype: Any = None) -> ndarray:
-    """x - y * trunc(x / y): the remainder with the sign of x."""
-    return _remainder(x, y, trunc, dtype)
+    """The remainder of x / y with the sign of x. Exact while |x / y| < 2^23 and x and y are exact in float32."""
+    return _remainder(x, y, dtype or (x.dtype if ew.is_tile(x) else y.dtype))
 
 
-def _remainder(x: Any, y: Any, to_integer: Any, dtype: Any) -> ndarray:
-    quotient = to_integer(divide(x, y, float32))
-    result = dtype or (x.dtype if ew.is_tile(x) else y.dtype)
-    return ew.binary("subtract", x, ew.binary("multiply", quotient, y, float32), result)
+def _remainder(x: Any, y: Any, dtype: Any = float32) -> ndarray:
+    """|x| - |y| * floor(|x| / |y|), with the sign of x.
+
+    The quotient comes from a reciprocal and can be one off near whole numbers, so the rest is brought into [0, |y|).
+    """
+    ew._check("fmod", x, y)
+    size, divisor = _magnitude(x), _magnitude(y)
+    quotient = floor(divide(size, divisor, float32))
+    rest = ew.binary("subtract", size, ew.binary("multiply", quotient, divisor, float32), float32)
+    below = ew.binary("less", rest, 0.0, float32)
+    rest = ew.binary("add", rest, ew.binary("multiply", below, divisor, float32), float32)
+    above = ew.binary("greater_equal", rest, divisor, float32)
+    rest = ew.binary("subtract", rest, ew.binary("multiply", above, divisor, float32), float32)
+    if ew.is_tile(x):
+        return ew.binary("multiply", rest, ew.sign(x, float32), dtype)
+    return ew.binary("multiply", rest, math.copysign(1.0, x), dtype)
+
+
+def _magnitude(value: Any) -> Any:
+    return ew.abs(value, float32) if ew.is_tile(value) else abs(float(value))
 
 
 @ew.names_operator("sin")

@@ -248,3 +248,22 @@ def test_two_tiles_of_different_shapes_are_refused() -> None:
 def test_what_is_owed_says_so() -> None:
     with pytest.raises(NotImplementedYet, match=r"nl\.dropout"):
         unary_kernel(lambda t: nl.dropout(t, 0.5), "reference")(np.ones((4, 8), np.float32))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_remainders_of_whole_numbers_are_exact(engine: str) -> None:
+    x = np.arange(-4096, 4096, dtype=np.float32).reshape(64, 128)
+    for divisor in (7.0, -7.0, 15.0, 41.0, -3.0):
+        for function, reference in ((nl.mod, np.mod), (nl.fmod, np.fmod)):
+            got = unary_kernel(lambda t, f=function, d=divisor: f(t, d), engine)(x)
+            np.testing.assert_array_equal(got, reference(x, np.float32(divisor)))
+            got = binary_kernel(function, engine)(x, np.full_like(x, divisor))
+            np.testing.assert_array_equal(got, reference(x, np.float32(divisor)))
+    y = np.random.default_rng(0).integers(1, 100, x.shape).astype(np.int32)
+    np.testing.assert_array_equal(binary_kernel(nl.mod, engine)(x.astype(np.int32), y), np.mod(x.astype(np.int32), y))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_division_by_zero_is_what_it_is_in_floats(engine: str) -> None:
+    x = np.array([[1.0, -2.0, 0.0]], np.float32)
+    np.testing.assert_array_equal(unary_kernel(lambda t: nl.divide(t, 0), engine)(x), [[np.inf, -np.inf, np.nan]])
