@@ -11,6 +11,7 @@ import numpy as np
 
 from nki_sim import checks, memory, targets
 from nki_sim.arguments import Arguments
+from nki_sim.compared import run_compared
 from nki_sim.diagnostics.model import Diagnostic, NotImplementedYet, error_for
 from nki_sim.frontend.specialise import specialise
 from nki_sim.memory.accesses import flatten
@@ -33,12 +34,19 @@ class Specialisation:
     """What a kernel became for one set of argument shapes. `program` is resolved: engines and timing read it so."""
 
     def __init__(
-        self, program: Program, diagnostics: list[Diagnostic], allocation: Allocation, options: KernelOptions
+        self,
+        program: Program,
+        diagnostics: list[Diagnostic],
+        allocation: Allocation,
+        options: KernelOptions,
+        *,
+        data_decides: bool = False,
     ) -> None:
         self.program = program
         self.diagnostics = diagnostics
         self.allocation = allocation
         self.options = options
+        self._data_decides = data_decides
         self.target = targets.load(options.target)
         self._runner: Runner | None = None
         self._running = program
@@ -65,9 +73,12 @@ class Specialisation:
             flat = flatten(program)
             allocation = memory.allocate(program, target, separate=options.memory == "separate", flat=flat)
             found = found + list(allocation.diagnostics)
+            data_decides = False
             if not any(d.severity == "error" for d in found):
-                found += checks.run(program, target, allocation, flat=flat)
-        return cls(program, found, allocation, options)
+                examined = checks.examine(program, target, allocation, flat=flat)
+                found += examined.diagnostics
+                data_decides = examined.data_decides
+        return cls(program, found, allocation, options, data_decides=data_decides)
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -83,9 +94,12 @@ class Specialisation:
                 write_back.append((array, held, tensor))
             hbm[tensor.index] = held
         hbm.update(program.constants)
-        for index, shape, storage in self._made:
-            hbm[index] = np.empty(shape, storage)
-        runner(hbm, on_print)
+        if self._data_decides:
+            run_compared(runner, program, hbm, on_print)
+        else:
+            for index, shape, storage in self._made:
+                hbm[index] = np.empty(shape, storage)
+            runner(hbm, on_print)
         for array, held, _tensor in write_back:
             array[...] = held.astype(array.dtype).reshape(array.shape)
         return self._results(program, hbm)

@@ -54,10 +54,12 @@ class Definedness:
     """What the analysis found.
 
     places   tensor index -> where its bytes' origins are, as they are when the kernel ends
+    doubt    some byte counts as defined by a choice above: only a run can tell
     """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     places: dict[int, Place] = field(default_factory=dict)
+    doubt: bool = False
 
 
 def analyse_definedness(flat: FlatProgram, *, separate: bool = False) -> Definedness:
@@ -80,6 +82,7 @@ class _Analysis:
         self.numbers: dict[Origin, int] = {}
         self.registers: set[Register] = set()
         self.lanes: Origins | None = None
+        self.maybe = 0
         self.errors = Findings()
         # By the allocation they come from: where an error names it, its notes say nothing new.
         self.notes: dict[tuple[int, int], Findings] = {}
@@ -100,9 +103,12 @@ class _Analysis:
             if isinstance(item, Loop):
                 self.loop_registers(item)
                 start = position
+                uncertain = not _surely_runs(item)
+                self.maybe += uncertain
                 for _ in range(_PASSES):
                     position = self.body(item.body, start)
                     self.use_register(item.condition, item.site, "the condition of a loop")
+                self.maybe -= uncertain
             else:
                 self.step(position, item)
                 position += 1
@@ -131,10 +137,22 @@ class _Analysis:
         for _, pattern in writes:
             cells, row, byte = self.places[pattern.tensor.index]
             if cells.nonzero:
-                cells.fill(self.still(pattern), 0, row, byte)
+                still = self.still(pattern)
+                self.doubt_write(instruction, pattern, bool(cells.view(still, row, byte).any()))
+                cells.fill(still, 0, row, byte)
         written = register_written(instruction)
         if written is not None:
             self.registers.add(written)
+
+    def doubt_write(self, instruction: Instruction, pattern: AccessPattern, undefined: bool) -> None:
+        """Note that bytes `undefined` so far count as written by an instruction that may not write them all."""
+        if undefined and (self.maybe or self.unknown(pattern) or instruction.attributes.get("oob_mode") == "skip"):
+            self.result.doubt = True
+
+    def unknown(self, pattern: AccessPattern) -> bool:
+        """Whether the pattern's place is known only while running, not by a loop counter's values."""
+        dynamic = pattern.dynamic
+        return pattern.vector is not None or (dynamic is not None and dynamic.source not in self.ranges)
 
     def still(self, pattern: AccessPattern) -> AccessPattern:
         return reach(pattern, self.ranges) if pattern.is_dynamic else pattern
@@ -157,7 +175,13 @@ class _Analysis:
             assert isinstance(dst, AccessPattern)
             inputs[LANES] = self.lanes[: dst.shape[0]]
         outputs = propagate(instruction, inputs)
+        if instruction.op == "tensor_copy_predicated" and inputs:
+            self.result.doubt = True
         for name, pattern in self.flat.accesses[position][1]:
+            cells, row, byte = self.places[pattern.tensor.index]
+            self.doubt_write(
+                instruction, pattern, bool(cells.nonzero and cells.view(self.still(pattern), row, byte).any())
+            )
             self.store(pattern, outputs.get(name))
         if LANES in outputs:
             rows = outputs[LANES]
@@ -179,6 +203,8 @@ class _Analysis:
             lead = 0 if still.partition is None else 1
             if still.dims[0][1] == 0:
                 return np.zeros(pattern.shape, dtype=np.int32)
+            if found.any():
+                self.result.doubt = True
             found = found.min(axis=lead)
             if pattern.vector is not None:
                 found = np.broadcast_to(found[None], pattern.shape)
@@ -345,6 +371,13 @@ class _Analysis:
                     fix=f"{self.fill(root)}, or copy out only what was written",
                 ),
             )
+
+
+def _surely_runs(loop: Loop) -> bool:
+    """Whether a loop makes at least one pass, whatever the data."""
+    if loop.condition is not None or isinstance(loop.start, Register) or isinstance(loop.stop, Register):
+        return False
+    return len(range(loop.start, loop.stop, loop.step)) > 0
 
 
 def caller_patterns(flat: FlatProgram) -> list[AccessPattern]:

@@ -20,8 +20,12 @@ class Runner(Protocol):
 
     trips: dict[int, int]
 
-    def __call__(self, hbm: dict[int, npt.NDArray[Any]], on_print: Callable[[str], None]) -> None:
+    def __call__(
+        self, hbm: dict[int, npt.NDArray[Any]], on_print: Callable[[str], None], fill: int | None = None
+    ) -> None:
         """Run. `hbm` holds a C-contiguous array in storage type for every HBM tensor, by index; written in place.
+
+        On-chip memory starts with every byte `fill`; with None it may hold anything.
 
         Raises BoundsError for a data-dependent address outside its tensor.
         """

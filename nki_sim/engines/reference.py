@@ -15,7 +15,15 @@ import numpy.typing as npt
 from nki_sim.diagnostics.model import BoundsError, Diagnostic, UndocumentedBehaviour, UninitialisedError
 from nki_sim.engines.limits import MAX_PASSES, endless_loop
 from nki_sim.instructions.call import Accumulators, Array, Float32, Reference
-from nki_sim.memory.storage import Memory, OutOfBounds, Placement, Registers, Resolved, UndefinedRegisterError
+from nki_sim.memory.storage import (
+    UNDEFINED_BYTE,
+    Memory,
+    OutOfBounds,
+    Placement,
+    Registers,
+    Resolved,
+    UndefinedRegisterError,
+)
 from nki_sim.memory.wording import name_of
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import DType, from_float32, to_float32
@@ -51,8 +59,10 @@ class ReferenceRunner:
         self._memory = Memory(target, placement, program.tensors)
         self._functions = reference_functions()
 
-    def __call__(self, hbm: dict[int, npt.NDArray[Any]], on_print: Callable[[str], None]) -> None:
-        self._memory.start(hbm)
+    def __call__(
+        self, hbm: dict[int, npt.NDArray[Any]], on_print: Callable[[str], None], fill: int | None = None
+    ) -> None:
+        self._memory.start(hbm, UNDEFINED_BYTE if fill is None else fill)
         self.trips = {}
         state = _State(self.program, self.target, self._memory, Accumulators(), on_print)
         # NaN, infinity and overflow are values here, not accidents.

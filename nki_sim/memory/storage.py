@@ -129,13 +129,13 @@ class Memory:
                 end = placement[tensor.index][1] + tensor.bytes_per_partition
                 self._used[tensor.space] = max(self._used[tensor.space], end)
 
-    def start(self, hbm: Mapping[int, npt.NDArray[Any]]) -> None:
+    def start(self, hbm: Mapping[int, npt.NDArray[Any]], fill: int = UNDEFINED_BYTE) -> None:
         """Begin a run on these HBM arrays: what is on chip and in registers is undefined again."""
         self.hbm = dict(hbm)
         self.registers = Registers()
         # Only columns that hold tensors: filling the whole of SBUF for each run would dominate small programs.
-        self.sbuf[:, : self._used["sbuf"]] = UNDEFINED_BYTE
-        self.psum[:, : self._used["psum"]] = UNDEFINED_BYTE
+        self.sbuf[:, : self._used["sbuf"]] = fill
+        self.psum[:, : self._used["psum"]] = fill
 
     def base(self, tensor: TensorDecl) -> tuple[npt.NDArray[np.uint8], int]:
         """(flat bytes of the memory that holds `tensor`, byte position of the tensor's first element in them)."""

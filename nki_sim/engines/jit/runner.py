@@ -32,7 +32,7 @@ from nki_sim.engines.jit.inspect import bounds_error, print_text, undefined_regi
 from nki_sim.engines.jit.layout import Signature
 from nki_sim.engines.jit.table import Table, TableBuilder
 from nki_sim.engines.limits import MAX_PASSES, endless_loop
-from nki_sim.memory.storage import UNDEFINED_BYTE, Memory, Placement, Registers, host_rows
+from nki_sim.memory.storage import Memory, Placement, Registers, host_rows
 from nki_sim.program.ir import Instruction, Program
 from nki_sim.targets import Target
 
@@ -46,8 +46,42 @@ def prepare(program: Program, placement: Placement, target: Target) -> JitRunner
     return JitRunner(program, placement, target)
 
 
+class Rooms:
+    """SBUF and PSUM for one run. They are large, and a process keeps only as many as it runs programs at once."""
+
+    def __init__(self, partitions: int, pitches: Mapping[str, int]) -> None:
+        self.sbuf = np.empty((partitions, pitches["sbuf"]), np.uint8)
+        self.psum = np.empty((partitions, pitches["psum"]), np.uint8)
+        self.addresses = (self.sbuf.ctypes.data, self.psum.ctypes.data)
+
+
+class RoomPool:
+    """Rooms nobody uses at the moment, by size; threads may ask at the same time."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple[int, int, int], list[Rooms]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, partitions: int, pitches: Mapping[str, int]) -> Rooms:
+        with self._lock:
+            free = self._free.get((partitions, pitches["sbuf"], pitches["psum"]))
+            if free:
+                return free.pop()
+        return Rooms(partitions, pitches)
+
+    def give_back(self, rooms: Rooms) -> None:
+        key = (len(rooms.sbuf), rooms.sbuf.shape[1], rooms.psum.shape[1])
+        with self._lock:
+            self._free.setdefault(key, []).append(rooms)
+
+
+_ROOMS = RoomPool()
+
+
 class State:
-    """The memories of one run; reused by later runs, one at a time."""
+    """What one run needs besides its rooms; reused by later runs, one at a time."""
+
+    rooms: Rooms
 
     def __init__(
         self,
@@ -55,15 +89,8 @@ class State:
         table: Table,
         target: Target,
         hbm_tensors: int,
-        used: Mapping[str, int],
-        pitches: Mapping[str, int],
     ) -> None:
         partitions = target.limit("pmax")
-        self.sbuf = np.empty((partitions, pitches["sbuf"]), np.uint8)
-        self.psum = np.empty((partitions, pitches["psum"]), np.uint8)
-        # Only once, and only columns that hold tensors: what a program reads before writing it never reaches an output.
-        for space, room in (("sbuf", self.sbuf), ("psum", self.psum)):
-            room[:, : used.get(space, 0)] = UNDEFINED_BYTE
         self.registers = np.zeros(max([r.index for r in program.registers], default=0) + 1, np.int32)
         self.accumulators = np.empty((ACCUMULATOR_SETS, partitions), np.float32)
         self.cells = np.zeros(1 + 3 * len(table.loops), np.int64)
@@ -71,7 +98,7 @@ class State:
         self.keep = (scratch,)
         self.bases = np.zeros(FIRST_HBM + hbm_tensors, np.uint64)
         for number, array in (
-            (SBUF, self.sbuf), (PSUM, self.psum), (REGISTERS, self.registers),
+            (REGISTERS, self.registers),
             (ACCUMULATORS, self.accumulators), (STATE, self.cells),
         ):  # fmt: skip
             self.bases[number] = array.ctypes.data
@@ -91,6 +118,7 @@ class JitRunner:
         self.target = target
         self.trips: dict[int, int] = {}
         self._placement = placement
+        self._partitions = target.limit("pmax")
         self._pitches = host_rows(target, placement, program.tensors)
         builder = TableBuilder(program, placement, self._pitches)
         self.table = builder.build()
@@ -109,13 +137,22 @@ class JitRunner:
                 self._used[tensor.space] = max(self._used.get(tensor.space, 0), end)
         self._lock = threading.Lock()
 
-    def __call__(self, hbm: dict[int, npt.NDArray[Any]], on_print: Callable[[str], None]) -> None:
+    def __call__(
+        self, hbm: dict[int, npt.NDArray[Any]], on_print: Callable[[str], None], fill: int | None = None
+    ) -> None:
         with self._lock:
             state = self._free.pop() if self._free else None
         if state is None:
-            state = State(self.program, self.table, self.target, len(self._hbm), self._used, self._pitches)
+            state = State(self.program, self.table, self.target, len(self._hbm))
             state.bases[CONSTANTS] = self._constants.ctypes.data
+        rooms = state.rooms = _ROOMS.take(self._partitions, self._pitches)
+        state.bases[SBUF], state.bases[PSUM] = rooms.addresses
+        if fill is not None:
+            # Only columns that hold tensors.
+            rooms.sbuf[:, : self._used.get("sbuf", 0)] = fill
+            rooms.psum[:, : self._used.get("psum", 0)] = fill
         self._run(state, hbm, on_print)
+        _ROOMS.give_back(rooms)
         # Not after an error: its traceback may keep the state alive.
         with self._lock:
             self._free.append(state)
@@ -155,7 +192,7 @@ class JitRunner:
     def _memory(self, state: State, hbm: dict[int, npt.NDArray[Any]]) -> Memory:
         """A run's memories as the storage class that resolves patterns."""
         memory = Memory(self.target, self._placement, self.program.tensors)
-        memory.sbuf, memory.psum, memory.hbm = state.sbuf, state.psum, hbm
+        memory.sbuf, memory.psum, memory.hbm = state.rooms.sbuf, state.rooms.psum, hbm
         memory.registers = Registers(dict(enumerate(state.registers.tolist())))
         return memory
 
