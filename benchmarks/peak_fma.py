@@ -11,7 +11,7 @@ from statistics import median
 from llvmlite import binding, ir
 
 from benchmarks.report import interleaved, machine_line, spread
-from nki_sim.engines.jit.host import host, target_machine
+from nki_sim.engines.jit.host import create_target_machine, host
 from nki_sim.engines.jit.matmul import blocking_for
 from nki_sim.engines.jit.types import FLOAT, INT64, constant, intrinsic, splat
 
@@ -25,7 +25,7 @@ class PeakFma:
     def __init__(self, lanes: int | None = None) -> None:
         self.lanes = blocking_for(host()).lanes if lanes is None else lanes
         self.flops_per_pass = 2 * CHAINS * self.lanes
-        machine = target_machine()
+        machine = create_target_machine()
         parsed = binding.parse_assembly(self._source())
         parsed.verify()
         self._engine = binding.create_mcjit_compiler(parsed, machine)

@@ -14,11 +14,11 @@ import numpy as np
 from nki_sim.diagnostics.model import Diagnostic, DtypeError, ShapeError
 from nki_sim.foreign import as_array
 from nki_sim.frontend.specialise import TensorArgument
-from nki_sim.program.dtypes import dtype_of
-from nki_sim.static_key import KeyWalk, Unkeyed
+from nki_sim.program.dtypes import BY_STORAGE, dtype_of
+from nki_sim.static_key import CodeKey, KeyWalk, Unkeyed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Arguments:
     """One call's arguments.
 
@@ -60,6 +60,11 @@ def _by_position(function: FunctionType, args: tuple[Any, ...]) -> dict[str, Any
 
 
 def _sort(function: FunctionType, name: str, value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
+    if type(value) is np.ndarray and value.size:
+        known = BY_STORAGE.get(value.dtype)
+        if known is not None and value.ndim:
+            arrays.append(value)
+            return TensorArgument(value.shape, known)
     if isinstance(value, np.ndarray) or (hasattr(value, "__array__") and not isinstance(value, (np.generic, type))):
         array = as_array(value)
         try:
@@ -102,7 +107,7 @@ def _wrong_dtype(function: FunctionType, name: str, dtype: Any) -> DtypeError:
     )
 
 
-def specialisation_key(function: FunctionType, arguments: Arguments) -> Any:
+def specialisation_key(code: CodeKey, arguments: Arguments) -> Any:
     """What a specialisation depends on: shapes, dtypes, static arguments, and all that the kernel's code reads.
 
     None when some value has no key; the kernel is then specialised afresh at every call.
@@ -111,7 +116,7 @@ def specialisation_key(function: FunctionType, arguments: Arguments) -> Any:
     try:
         return (
             tuple([(name, _argument_key(walk, value)) for name, value in arguments.values.items()]),
-            walk.function(function),
+            code.key(),
         )
     except (Unkeyed, RecursionError):
         return None
@@ -119,8 +124,7 @@ def specialisation_key(function: FunctionType, arguments: Arguments) -> Any:
 
 def _argument_key(walk: KeyWalk, value: Any) -> Any:
     if type(value) is TensorArgument:
-        # As a tuple, whose hash and comparison are not written in Python.
-        return (TensorArgument, value.shape, value.dtype)
+        return value
     if type(value) in (list, tuple):
         return (type(value), tuple([_argument_key(walk, one) for one in value]))
     return walk.of(value)

@@ -20,6 +20,7 @@ from nki_sim.diagnostics.model import Diagnostic, KernelError, NkiSimError, grou
 from nki_sim.frontend.recorder import active
 from nki_sim.options import KernelOptions
 from nki_sim.specialisation import Specialisation
+from nki_sim.static_key import CodeKey
 
 if TYPE_CHECKING:
     from nki_sim.profiler.profile import Profile
@@ -47,6 +48,7 @@ class Kernel:
         self.function = function
         self.options = options
         self.signature = inspect.signature(function)
+        self._code_key = CodeKey(function)
         self._cache: dict[Any, Specialisation] = {}
         functools.update_wrapper(self, function)
 
@@ -102,7 +104,7 @@ class Kernel:
         return bind(self.function, self.signature, args, kwargs)
 
     def _specialise(self, arguments: Arguments) -> Specialisation:
-        key = specialisation_key(self.function, arguments)
+        key = specialisation_key(self._code_key, arguments)
         found = self._cache.get(key) if key is not None else None
         if found is None:
             found = Specialisation.build(self.function, arguments, self.options)

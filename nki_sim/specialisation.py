@@ -12,7 +12,7 @@ import numpy as np
 from nki_sim import checks, memory, targets
 from nki_sim.arguments import Arguments
 from nki_sim.compared import run_compared
-from nki_sim.diagnostics.model import Diagnostic, NotImplementedYet, error_for
+from nki_sim.diagnostics.model import Diagnostic, LanguageError, NotImplementedYet, error_for
 from nki_sim.frontend.specialise import specialise
 from nki_sim.memory.accesses import flatten
 from nki_sim.options import KernelOptions
@@ -47,6 +47,7 @@ class Specialisation:
         self.allocation = allocation
         self.options = options
         self._data_decides = data_decides
+        self._writes = any(t.written for t in program.inputs)
         self.target = targets.load(options.target)
         self._runner: Runner | None = None
         self._running = program
@@ -93,6 +94,8 @@ class Specialisation:
             if tensor.written and not np.shares_memory(held, array):
                 write_back.append((array, held, tensor))
             hbm[tensor.index] = held
+        if self._writes:
+            _refuse_shared(program, arguments)
         hbm.update(program.constants)
         if self._data_decides:
             run_compared(runner, program, hbm, on_print)
@@ -137,6 +140,8 @@ class Specialisation:
         for pattern in program.results:
             tensor = pattern.tensor
             array = hbm[tensor.index]
+            if tensor.role == "input" and not tensor.written:
+                array = array.copy()  # the caller's own memory is not a result
             if pattern.dims == contiguous_dims(tensor.shape) and not pattern.offset:
                 view = array.view()
             else:
@@ -193,6 +198,30 @@ def _engine(name: str) -> Callable[[Program, Any, targets.Target], Runner]:
     from nki_sim.engines import reference
 
     return reference.prepare
+
+
+def _refuse_shared(program: Program, arguments: Arguments) -> None:
+    """Raise LanguageError for an argument that the kernel writes but must not: read-only, or shared with another."""
+    for one, array in zip(program.inputs, arguments.arrays, strict=True):
+        if not one.written:
+            continue
+        problem, fix = "", ""
+        if not array.flags.writeable:
+            problem, fix = f"{one.name} is a read-only array", f"pass a copy: {one.name}.copy()"
+        for other, second in zip(program.inputs, arguments.arrays, strict=True):
+            if other is not one and np.shares_memory(array, second):
+                problem, fix = f"{one.name} and {other.name} share memory", f"pass a copy as {other.name}"
+        if problem:
+            raise LanguageError(
+                (
+                    Diagnostic(
+                        code="language-operand",
+                        message=f"{program.name}: {problem}, and the kernel writes {one.name}",
+                        facts=("the checks take arguments for separate tensors",),
+                        fix=fix,
+                    ),
+                )
+            )
 
 
 def _held(array: Array, tensor: TensorDecl) -> Array:

@@ -7,11 +7,13 @@ defaults, closure, globals, attributes of the user's modules and classes.
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import math
 import sys
+from collections.abc import Iterator
 from enum import Enum
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +23,7 @@ from nki_sim.program.dtypes import DType
 
 _LIBRARIES = frozenset(sys.stdlib_module_names) | {"nki_sim", "numpy", "ml_dtypes", "torch", "jax"}
 _PLAIN = (str, bytes, DType, Enum, np.generic, np.dtype, slice, type(Ellipsis), complex)
-_names: WeakKeyDictionary[FunctionType, tuple[str, ...]] = WeakKeyDictionary()
+_names: WeakKeyDictionary[FunctionType, tuple[tuple[str, ...], tuple[str, ...]]] = WeakKeyDictionary()
 
 
 class Unkeyed(Exception):
@@ -43,11 +45,76 @@ class _Same:
         return id(self.value)
 
 
+class _Hashed:
+    """A key whose hash is worked out once."""
+
+    __slots__ = ("_hash", "value")
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        self._hash = hash(value)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _Hashed) and self.value == other.value)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+class CodeKey:
+    """The key of a kernel's function, walked again only when something it read is another object than before.
+
+    Objects that can change without being replaced (lists, instances, arrays) are walked every time.
+    """
+
+    def __init__(self, function: FunctionType) -> None:
+        self._function = function
+        self._reads: list[tuple[dict[str, Any], str, Any]] | None = None
+        self._cells: list[tuple[CellType, Any]] = []
+        self._functions: list[tuple[FunctionType, CodeType, Any, Any]] = []
+        self._key: _Hashed | None = None
+
+    def key(self) -> _Hashed:
+        """Raises Unkeyed when something the function reads has no key."""
+        key = self._key
+        if key is not None and self._unchanged():
+            return key
+        walk = KeyWalk()
+        key = _Hashed(walk.function(self._function))
+        self._reads, self._cells, self._functions = walk.reads, walk.cells, walk.functions
+        self._key = None if walk.mutable else key
+        return key
+
+    def _unchanged(self) -> bool:
+        for namespace, name, value in self._reads or ():
+            if namespace.get(name) is not value:
+                return False
+        for cell, value in self._cells:
+            if cell.cell_contents is not value:
+                return False
+        for function, code, defaults, keywords in self._functions:
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not keywords
+            ):
+                return False
+        return True
+
+
 class KeyWalk:
-    """One key in the making; objects met again are not walked again, so cycles end."""
+    """One key in the making; objects met again are not walked again, so cycles end.
+
+    reads, cells, functions   what was looked at, and the objects found there
+    mutable                   something was met that can change without being replaced
+    """
 
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
+        self.reads: list[tuple[dict[str, Any], str, Any]] = []
+        self.cells: list[tuple[CellType, Any]] = []
+        self.functions: list[tuple[FunctionType, CodeType, Any, Any]] = []
+        self.mutable = False
 
     def of(self, value: Any) -> Any:
         """The key of a value. Raises Unkeyed."""
@@ -61,6 +128,7 @@ class KeyWalk:
         if isinstance(value, ModuleType):
             return _Same(value)
         if isinstance(value, np.ndarray):
+            self.mutable = True
             return _array(value)
         if isinstance(value, _PLAIN):
             return (kind, value)
@@ -73,10 +141,13 @@ class KeyWalk:
         if again is not None:
             return again
         if isinstance(value, (list, tuple)):
+            self.mutable = self.mutable or isinstance(value, list)
             return (kind, tuple([self.of(one) for one in value]))
         if isinstance(value, dict):
+            self.mutable = True
             return (kind, tuple([(self.of(name), self.of(one)) for name, one in value.items()]))
         if isinstance(value, (set, frozenset)):
+            self.mutable = True
             return (kind, frozenset(self.of(one) for one in value))
         if isinstance(value, type):
             return self._class(value)
@@ -87,6 +158,7 @@ class KeyWalk:
             return (kind, self.function(inner))  # a kernel inside a kernel is a plain function
         if _library(kind.__module__) and callable(value):
             return _Same(value)
+        self.mutable = True
         fields = getattr(value, "__dict__", None)
         if fields is None:
             raise Unkeyed(kind.__name__)
@@ -99,6 +171,7 @@ class KeyWalk:
         again = self._again(function)
         if again is not None:
             return again
+        self.functions.append((function, function.__code__, function.__defaults__, function.__kwdefaults__))
         key: list[Any] = [_Same(function.__code__)]
         if function.__defaults__:
             key.append(self.of(function.__defaults__))
@@ -106,17 +179,21 @@ class KeyWalk:
             key.append(self.of(function.__kwdefaults__))
         for cell in function.__closure__ or ():
             try:
-                key.append(self.of(cell.cell_contents))
+                value = cell.cell_contents
             except ValueError:  # not assigned yet
-                key.append(None)
-        names, namespace = _names_of(function), function.__globals__
+                self.mutable = True
+                continue
+            self.cells.append((cell, value))
+            key.append(self.of(value))
+        names, attributes = _names_of(function)
+        namespace = function.__globals__
         for name in names:
-            if name in namespace:
-                value = namespace[name]
-                if isinstance(value, ModuleType):
-                    key.append(self._module(value, names))
-                else:
-                    key.append(self.of(value))
+            value = namespace.get(name)
+            self.reads.append((namespace, name, value))
+            if isinstance(value, ModuleType):
+                key.append(self._module(value, attributes))
+            elif name in namespace:
+                key.append(self.of(value))
         return tuple(key)
 
     def _module(self, module: ModuleType, names: tuple[str, ...]) -> Any:
@@ -124,11 +201,13 @@ class KeyWalk:
         if _library(module.__name__):
             return _Same(module)
         contents = vars(module)
+        self.reads += [(contents, name, contents[name]) for name in names if name in contents]
         return (_Same(module), tuple([self.of(contents[name]) for name in names if name in contents]))
 
     def _class(self, cls: type) -> Any:
         if _library(cls.__module__) or issubclass(cls, Enum):
             return _Same(cls)
+        self.mutable = True  # its attributes can be set
         contents = tuple(
             [(name, self.of(value)) for name, value in vars(cls).items() if not name.startswith("__")]
             + [self.of(base) for base in cls.__bases__]
@@ -155,16 +234,24 @@ def _library(module: str | None) -> bool:
     return module is not None and module.partition(".")[0] in _LIBRARIES
 
 
-def _names_of(function: FunctionType) -> tuple[str, ...]:
+def _names_of(function: FunctionType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The global names that a function's code reads, and all names in it, which attributes are among."""
     found = _names.get(function)
     if found is None:
-        found = _names[function] = tuple(dict.fromkeys(_code_names(function.__code__)))
+        codes = list(_codes(function.__code__))
+        names = dict.fromkeys(
+            str(one.argval)
+            for code in codes
+            for one in dis.get_instructions(code)
+            if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+        )
+        attributes = dict.fromkeys(name for code in codes for name in code.co_names)
+        found = _names[function] = (tuple(names), tuple(attributes))
     return found
 
 
-def _code_names(code: CodeType) -> list[str]:
-    names = list(code.co_names)
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            names += _code_names(constant)
-    return names
+            yield from _codes(constant)

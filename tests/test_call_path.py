@@ -16,6 +16,7 @@ import nki_sim.isa as nisa
 import nki_sim.language as nl
 from nki_sim import kernel
 from nki_sim.arguments import _by_position, bind, specialisation_key
+from nki_sim.static_key import CodeKey
 
 
 def plain(a, b, c=3, d="four"):  # type: ignore[no-untyped-def]
@@ -69,7 +70,7 @@ def test_keys_are_equal_for_what_specialises_alike_only(
 ) -> None:
     def key(shape: tuple[int, ...], dtype: Any, static: Any) -> Any:
         arguments = bind(plain, inspect.signature(plain), (np.ones(shape, dtype), static), {})
-        return specialisation_key(plain, arguments)
+        return specialisation_key(CodeKey(plain), arguments)
 
     one = key(shapes[0], np.float32, 1)
     other = key(shapes[1], np.float16 if narrow else np.float32, value)

@@ -381,3 +381,30 @@ def test_a_tensor_kept_from_another_call_is_refused() -> None:
     for wrong in (uses, returns):
         with pytest.raises(LanguageError, match="of another kernel call"):
             wrong(ones(4, 6))
+
+
+def test_an_argument_that_must_not_be_written_is_refused() -> None:
+    frozen = ones(4, 6)
+    frozen.setflags(write=False)
+    with pytest.raises(LanguageError, match="read-only"):
+        negates_its_argument(frozen)
+
+    @kernel
+    def copies_over(x, y):  # type: ignore[no-untyped-def]
+        nl.store(y, nl.load(x))
+
+    both = ones(4, 6)
+    with pytest.raises(LanguageError, match="share memory"):
+        copies_over(both, both)
+    other = np.zeros_like(both)
+    copies_over(both, other)
+    np.testing.assert_array_equal(other, both)
+
+
+def test_a_returned_argument_is_a_copy() -> None:
+    @kernel
+    def returns_its_argument(x):  # type: ignore[no-untyped-def]
+        return x
+
+    x = ones(4, 6)
+    assert not np.shares_memory(returns_its_argument(x), x)

@@ -106,7 +106,8 @@ def test_zeros_of_both_signs_are_two_values() -> None:
 
 def test_a_kernel_that_refers_to_itself_has_a_key() -> None:
     from nki_sim.arguments import specialisation_key
+    from nki_sim.static_key import CodeKey
 
     arguments = scaled._bind((X, 2.0), {})
-    first, second = (specialisation_key(scaled.function, arguments) for _ in range(2))
+    first, second = (specialisation_key(CodeKey(scaled.function), arguments) for _ in range(2))
     assert first is not None and first == second and hash(first) == hash(second)

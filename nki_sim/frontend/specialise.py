@@ -7,9 +7,8 @@ runs. Findings of both are returned together; a broken rule that leaves nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from nki_sim.diagnostics.model import Diagnostic, NkiSimError, error_for
 from nki_sim.frontend import dialect as dialects
@@ -23,8 +22,7 @@ from nki_sim.program.spans import SourceSpan
 from nki_sim.targets import Target
 
 
-@dataclass(frozen=True, slots=True)
-class TensorArgument:
+class TensorArgument(NamedTuple):
     """An array argument, known by shape and dtype."""
 
     shape: tuple[int, ...]

@@ -92,8 +92,8 @@ ALL: tuple[DType, ...] = (
 
 _BY_NAME: dict[str, DType] = {str(d): d for d in ALL}
 _BY_NAME["bool_"] = bool_
-_BY_STORAGE: dict[np.dtype[Any], DType] = {d.storage: d for d in ALL if d is not tfloat32 and d is not bool_}
-_BY_STORAGE[np.dtype(np.bool_)] = bool_
+BY_STORAGE: dict[np.dtype[Any], DType] = {d.storage: d for d in ALL if d is not tfloat32 and d is not bool_}
+BY_STORAGE[np.dtype(np.bool_)] = bool_
 
 
 def _lookup(value: object) -> DType | None:
@@ -102,17 +102,17 @@ def _lookup(value: object) -> DType | None:
     if isinstance(value, str):
         return _BY_NAME.get(value.removeprefix("torch.").removeprefix("nl."))
     if isinstance(value, np.dtype):
-        return _BY_STORAGE.get(value)
+        return BY_STORAGE.get(value)
     if isinstance(value, type):
         try:
-            return _BY_STORAGE.get(np.dtype(value))
+            return BY_STORAGE.get(np.dtype(value))
         except TypeError:
             return None
     text = str(value)
     if text.startswith("torch."):
         return _BY_NAME.get(text.removeprefix("torch."))
     try:
-        return _BY_STORAGE.get(np.dtype(value))  # type: ignore[call-overload]
+        return BY_STORAGE.get(np.dtype(value))  # type: ignore[call-overload]
     except TypeError:
         return None
 

@@ -43,6 +43,11 @@ def host() -> Host:
 
 @cache
 def target_machine() -> binding.TargetMachine:
+    """The machine that all code of the engine is made with. Not for an execution engine: that would dispose of it."""
+    return create_target_machine()
+
+
+def create_target_machine() -> binding.TargetMachine:
     """Generates code for this host; position independent, so that objects load anywhere."""
     with lock:
         this = host()
