@@ -47,6 +47,8 @@ class Specialisation:
         self.allocation = allocation
         self.options = options
         self._data_decides = data_decides
+        # By result: the whole tensor in its own order.
+        self._whole = [p.dims == contiguous_dims(p.tensor.shape) and not p.offset for p in program.results]
         self._writes = any(t.written for t in program.inputs)
         self.target = targets.load(options.target)
         self._runner: Runner | None = None
@@ -137,13 +139,13 @@ class Specialisation:
 
     def _results(self, program: Program, hbm: dict[int, Array]) -> Any:
         results = []
-        for pattern in program.results:
+        for place, pattern in enumerate(program.results):
             tensor = pattern.tensor
             array = hbm[tensor.index]
             if tensor.role == "input" and not tensor.written:
                 array = array.copy()  # the caller's own memory is not a result
-            if pattern.dims == contiguous_dims(tensor.shape) and not pattern.offset:
-                view = array.view()
+            if self._whole[place]:
+                view = array.view() if tensor.role == "input" else array
             else:
                 itemsize = array.itemsize
                 view = np.lib.stride_tricks.as_strided(

@@ -135,6 +135,7 @@ class JitRunner:
             if tensor.space != "hbm" and tensor.index in placement:
                 end = placement[tensor.index][1] + tensor.bytes_per_partition
                 self._used[tensor.space] = max(self._used.get(tensor.space, 0), end)
+        self._accumulates = any("reduce_cmd" in one.attributes for one in program.instructions())
         self._lock = threading.Lock()
 
     def __call__(
@@ -164,7 +165,8 @@ class JitRunner:
             if not array.flags.c_contiguous:
                 raise ValueError(f"the array of HBM tensor {index} is not C-contiguous")
             bases[place] = array.__array_interface__["data"][0]
-        state.accumulators.fill(np.nan)
+        if self._accumulates:
+            state.accumulators.fill(np.nan)
         if self.table.loops:
             state.cells.fill(0)
         pc = self._entry(state.pointer, self._table_address, 0)
