@@ -65,8 +65,12 @@ def profile(
         found = job.kernel.profile(*job.arguments)
         if format_ == "text":
             _print(found, full)
-        reports.append(found.to_json())
-        _write(found, outputs)
+        if format_ == "json" or save is not None or baseline is not None:
+            reports.append(found.to_json())
+        try:
+            _write(found, outputs)
+        except OSError as error:
+            raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from error
     if format_ == "json":
         click.echo(json.dumps(reports[0] if len(reports) == 1 else reports, indent=2, allow_nan=False))
     # Judge before saving: --save may name the baseline's own file.
@@ -74,7 +78,10 @@ def profile(
     if save is not None:
         from nki_sim.profiler import baseline as gate
 
-        gate.save(reports, save)
+        try:
+            gate.save(reports, save)
+        except OSError as error:
+            raise click.UsageError(f"cannot write {save}: {error.strerror}") from error
         click.echo(f"wrote {save}", err=True)
     sys.exit(common.KERNEL_ERROR if wrong else 0)
 

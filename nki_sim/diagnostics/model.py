@@ -112,6 +112,7 @@ class NotImplementedYet(NkiSimError):
     """The documents say what happens; nki_sim owes it."""
 
 
+_WEIGHT = {"error": 0, "warning": 1, "note": 2}
 _BY_CODE: dict[str, type[NkiSimError]] = {
     "shape": ShapeError,
     "dtype": DtypeError,
@@ -126,9 +127,9 @@ _BY_CODE: dict[str, type[NkiSimError]] = {
 
 
 def error_for(diagnostics: Sequence[Diagnostic]) -> NkiSimError:
-    """The exception that fits the first error among `diagnostics`; it carries all of them."""
-    found = group(diagnostics)
-    first = next(d for d in found if d.severity == "error")
+    """The exception that fits the first error among `diagnostics`; it carries all of them, errors first."""
+    found = sorted(group(diagnostics), key=lambda d: _WEIGHT[d.severity])
+    first = found[0]
     if first.owner == "documents":
         return UndocumentedBehaviour(found)
     if first.owner == "simulator":

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from nki_sim.instructions.table import SPECS
-from nki_sim.instructions.validate import check
+from nki_sim.instructions.validate import check_cached
 from nki_sim.profiler.lines import lines_of
 from nki_sim.profiler.naming import allocations_of, join_names, spans_of, tile_name
 from nki_sim.profiler.rewrite import Moved, changed, rebuild, redirect
@@ -200,5 +200,5 @@ def _moved(chosen: set[int], engine: str, position: int, instruction: Instructio
 def _legal(timeline: Timeline, position: int, engine: str) -> bool:
     """Whether the instruction set lets `engine` execute the instruction."""
     one = timeline.instructions[position]
-    found = check(SPECS[one.op], one.operands, {**one.attributes, "engine": engine}, timeline.target)
+    found = check_cached(SPECS[one.op], one.operands, {**one.attributes, "engine": engine}, timeline.target)
     return found.engine == engine and not any(v.severity == "error" for v in found.violations)
