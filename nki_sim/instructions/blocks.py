@@ -63,7 +63,8 @@ class Common:
             self.dtypes[name] = expand(names_of(node.children[1]), known, "dtype", file)
         elif node.data == "operators":
             members = names_of(node.children[1])
-            self.operators[name] = tuple(c for n in members for c in self.operators.get(str(n), (Choice(name=str(n)),)))
+            known = self.operators | {str(n): (Choice(name=str(n)),) for n in members if str(n) not in self.operators}
+            self.operators[name] = LineReader(self.names(), file).choices(node.children[1], known, "operator")
         elif node.data == "constant":
             self.constants[name] = number(node.children[1])
         elif node.data == "target_limits":
@@ -163,8 +164,8 @@ class Block(LineReader):
             shapes = tuple(sorted(found, key=lambda s: s.condition == ALWAYS))
             type_node, space_node = (c for c in one.children if isinstance(c, Tree) and c.data == "choices")
             every = {str(d): (Choice(name=str(d)),) for d in dtypes.ALL} | self.common.dtypes
-            types = self._choices(type_node, every, "dtype")
-            spaces = self._choices(space_node, {s: (Choice(name=s),) for s in SPACES}, "memory space")
+            types = self.choices(type_node, every, "dtype")
+            spaces = self.choices(space_node, {s: (Choice(name=s),) for s in SPACES}, "memory space")
         return OperandSpec(
             name=str(name),
             direction=str(direction),  # type: ignore[arg-type]
@@ -212,13 +213,13 @@ class Block(LineReader):
                 c.name: (Choice(name=c.name),) for ops in self.common.operators.values() for c in ops
             }
             sets = tuple(str(n) for n in names if str(n) in self.common.operators)
-            return replace(spec, choices=self._choices(kind.children[0], known, "operator"), sets=sets)  # type: ignore[arg-type]
+            return replace(spec, choices=self.choices(kind.children[0], known, "operator"), sets=sets)  # type: ignore[arg-type]
         if spec.kind == "enum":
             values = kind.children[1]
             every = {str(n): (Choice(name=str(n)),) for n in names_of(values)}
             if spec.default is None and "none" in every:
                 spec = replace(spec, default="none")
-            return replace(spec, enum=str(kind.children[0]), choices=self._choices(values, every, "value"))  # type: ignore[arg-type]
+            return replace(spec, enum=str(kind.children[0]), choices=self.choices(values, every, "value"))  # type: ignore[arg-type]
         if spec.kind == "integer":
             low, high = (None if c is None else int(number(c)) for c in kind.children)
             return replace(spec, kind="int", low=low, high=high)

@@ -69,7 +69,8 @@ class LineReader:
                 found = replace(found, when=self.formulas.expression(node.children[0]))
         return found
 
-    def _choices(self, node: Tree[Token], known: dict[str, tuple[Choice, ...]], what: str) -> tuple[Choice, ...]:
+    def choices(self, node: Tree[Token], known: dict[str, tuple[Choice, ...]], what: str) -> tuple[Choice, ...]:
+        """The names of a list, each with the generations and engines it is qualified with."""
         out: list[Choice] = []
         for choice in node.children:
             assert isinstance(choice, Tree)

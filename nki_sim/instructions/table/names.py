@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nki_sim.instructions.rules import choices, formula
-from nki_sim.instructions.spec import Condition, Limit
+from nki_sim.instructions.spec import Choice, Condition, Limit
 
 # fmt: off
 DTYPES_INTEGER = choices("int8", "int16", "int32", "uint8", "uint16", "uint32")
@@ -59,51 +59,51 @@ OPS_COMPARISON = choices("equal", "not_equal", "greater_equal", "greater", "less
 
 OPS_LOGICAL = choices("logical_and", "logical_or", "logical_xor")
 
-OPS_ARITHMETIC_BINARY = choices(
-    "add",
-    "subtract",
-    "multiply",
-    "maximum",
-    "minimum",
-    "equal",
-    "not_equal",
-    "greater_equal",
-    "greater",
-    "less_equal",
-    "less",
-    "logical_and",
-    "logical_or",
-    "logical_xor",
-    "power",
-    "abs_max",
-    "abs_min",
+OPS_ARITHMETIC_BINARY = (
+    Choice(name="add"),
+    Choice(name="subtract"),
+    Choice(name="multiply"),
+    Choice(name="maximum"),
+    Choice(name="minimum"),
+    Choice(name="equal"),
+    Choice(name="not_equal"),
+    Choice(name="greater_equal"),
+    Choice(name="greater"),
+    Choice(name="less_equal"),
+    Choice(name="less"),
+    Choice(name="logical_and"),
+    Choice(name="logical_or"),
+    Choice(name="logical_xor"),
+    Choice(name="power"),
+    Choice(name="abs_max", condition=Condition(since=4)),
+    Choice(name="abs_min", condition=Condition(since=4)),
 )
 
 OPS_ARITHMETIC_UNARY = choices("abs", "square", "relu", "rsqrt", "reciprocal")
 
-OPS_ARITHMETIC = choices(
-    "add",
-    "subtract",
-    "multiply",
-    "maximum",
-    "minimum",
-    "equal",
-    "not_equal",
-    "greater_equal",
-    "greater",
-    "less_equal",
-    "less",
-    "logical_and",
-    "logical_or",
-    "logical_xor",
-    "power",
-    "abs_max",
-    "abs_min",
-    "abs",
-    "square",
-    "relu",
-    "rsqrt",
-    "reciprocal",
+OPS_ARITHMETIC = (
+    Choice(name="add"),
+    Choice(name="subtract"),
+    Choice(name="multiply"),
+    Choice(name="maximum"),
+    Choice(name="minimum"),
+    Choice(name="equal"),
+    Choice(name="not_equal"),
+    Choice(name="greater_equal"),
+    Choice(name="greater"),
+    Choice(name="less_equal"),
+    Choice(name="less"),
+    Choice(name="logical_and"),
+    Choice(name="logical_or"),
+    Choice(name="logical_xor"),
+    Choice(name="power"),
+    Choice(name="abs_max", condition=Condition(since=4)),
+    Choice(name="abs_min", condition=Condition(since=4)),
+    Choice(name="abs"),
+    Choice(name="square"),
+    Choice(name="relu"),
+    Choice(name="rsqrt"),
+    Choice(name="reciprocal"),
 )
 
 OPS_BITVEC_REDUCTION = choices("bitwise_and", "bitwise_or", "bitwise_xor")
