@@ -64,6 +64,7 @@ class Common:
         elif node.data == "operators":
             members = names_of(node.children[1])
             known = self.operators | {str(n): (Choice(name=str(n)),) for n in members if str(n) not in self.operators}
+            assert isinstance(node.children[1], Tree)
             self.operators[name] = LineReader(self.names(), file).choices(node.children[1], known, "operator")
         elif node.data == "constant":
             self.constants[name] = number(node.children[1])
