@@ -53,6 +53,7 @@ tutorial: $(READY) ## refresh the outputs shown in tutorials/
 
 pictures: $(READY) ## redraw the pictures of the README and the documents
 	@$(BIN)/python docs/pictures/make.py
+	@$(BIN)/python docs/pictures/app.py
 
 wheel: $(READY) ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel

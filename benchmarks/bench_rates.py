@@ -22,6 +22,7 @@ from kernels.flash_attention import flash_attention
 from kernels.matmul import matmul_blocked, matmul_tiled
 from nki_sim import checks, kernel, memory, targets
 from nki_sim.frontend.specialise import specialise
+from nki_sim.language.tensor import ndarray
 from nki_sim.memory.accesses import flatten
 from nki_sim.program.collection import no_collection
 from nki_sim.timing import simulate
@@ -75,7 +76,8 @@ def stages(title: str, kernel: Any, *arrays: Any) -> None:
 
     def trace() -> Any:
         return specialise(
-            kernel.function, arguments.values, call=lambda bound: kernel.function(**bound), target=target,
+            kernel.function, arguments.values, call=lambda bound: kernel.function(**bound),
+            tensor_of=ndarray.view_of, target=target,
             dialect="nki", name=kernel.name,
         )[0]  # fmt: skip
 

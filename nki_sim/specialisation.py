@@ -14,6 +14,7 @@ from nki_sim.arguments import Arguments
 from nki_sim.compared import run_compared
 from nki_sim.diagnostics.model import Diagnostic, LanguageError, NotImplementedYet, error_for
 from nki_sim.frontend.specialise import specialise
+from nki_sim.language.tensor import ndarray
 from nki_sim.memory.accesses import flatten
 from nki_sim.options import KernelOptions
 from nki_sim.program.access import contiguous_dims
@@ -69,7 +70,13 @@ class Specialisation:
 
         with no_collection():
             program, found = specialise(
-                function, arguments.values, call=call, target=target, dialect=options.dialect, name=function.__name__
+                function,
+                arguments.values,
+                call=call,
+                tensor_of=ndarray.view_of,
+                target=target,
+                dialect=options.dialect,
+                name=function.__name__,
             )
             if any(d.severity == "error" for d in found):
                 raise error_for(found)  # what follows would read patterns and attributes that broke a rule
@@ -90,11 +97,11 @@ class Specialisation:
         runner = self._runner or self._prepare()
         program = self._running
         hbm: dict[int, Array] = {}
-        write_back: list[tuple[Array, Array, TensorDecl]] = []
+        write_back: list[tuple[Array, Array]] = []
         for tensor, array in zip(program.inputs, arguments.arrays, strict=True):
             held = _held(array, tensor)
             if tensor.written and not np.shares_memory(held, array):
-                write_back.append((array, held, tensor))
+                write_back.append((array, held))
             hbm[tensor.index] = held
         if self._writes:
             _refuse_shared(program, arguments)
@@ -105,7 +112,7 @@ class Specialisation:
             for index, shape, storage in self._made:
                 hbm[index] = np.empty(shape, storage)
             runner(hbm, on_print)
-        for array, held, _tensor in write_back:
+        for array, held in write_back:
             array[...] = held.astype(array.dtype).reshape(array.shape)
         return self._results(program, hbm)
 

@@ -158,7 +158,6 @@ class KeyWalk:
             return (kind, self.function(inner))  # a kernel inside a kernel is a plain function
         if _library(kind.__module__) and callable(value):
             return _Same(value)
-        self.mutable = True
         fields = getattr(value, "__dict__", None)
         if fields is None:
             raise Unkeyed(kind.__name__)

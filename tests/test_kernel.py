@@ -408,3 +408,17 @@ def test_a_returned_argument_is_a_copy() -> None:
 
     x = ones(4, 6)
     assert not np.shares_memory(returns_its_argument(x), x)
+
+
+def test_the_error_stands_before_the_notes_of_the_same_pass() -> None:
+    @kernel
+    def notes_then_fails(x, scale=None):  # type: ignore[no-untyped-def]
+        factor = 1.0 if scale is None else scale
+        out = nl.ndarray(x.shape, x.dtype, buffer=nl.shared_hbm)
+        nl.store(out, nl.multiply(nl.load(x), factor)[:, 0:1])
+        return out
+
+    with pytest.raises(KernelError) as caught:
+        notes_then_fails(ones(4, 6))
+    severities = [d.severity for d in caught.value.diagnostics]
+    assert severities[0] == "error" and "note" in severities

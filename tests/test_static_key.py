@@ -111,3 +111,52 @@ def test_a_kernel_that_refers_to_itself_has_a_key() -> None:
     arguments = scaled._bind((X, 2.0), {})
     first, second = (specialisation_key(CodeKey(scaled.function), arguments) for _ in range(2))
     assert first is not None and first == second and hash(first) == hash(second)
+
+
+def test_a_closure_that_is_given_another_value_is_another_kernel() -> None:
+    factor = 2.0
+
+    @kernel
+    def by_closure(x):  # type: ignore[no-untyped-def]
+        return _scaled(x, factor)
+
+    assert by_closure(X)[0, 0] == 2
+    factor = 3.0
+    assert by_closure(X)[0, 0] == 3
+
+
+def test_a_helper_with_other_defaults_is_another_helper(monkeypatch: pytest.MonkeyPatch) -> None:
+    def helper(x: Any, factor: float = 2.0) -> Any:
+        return _scaled(x, factor)
+
+    @kernel
+    def by_default(x):  # type: ignore[no-untyped-def]
+        return helper(x)
+
+    assert by_default(X)[0, 0] == 2
+    monkeypatch.setattr(helper, "__defaults__", (4.0,))
+    assert by_default(X)[0, 0] == 4
+
+
+def test_the_fields_of_an_object_the_code_reads_are_part_of_the_key() -> None:
+    scale = Scale(2.0)
+
+    @kernel
+    def by_object(x):  # type: ignore[no-untyped-def]
+        return _scaled(x, scale.factor)
+
+    assert by_object(X)[0, 0] == 2
+    scale.factor = 5.0
+    assert by_object(X)[0, 0] == 5
+
+
+def test_a_dictionary_the_code_reads_is_looked_at_every_time() -> None:
+    table = {"factor": 2.0}
+
+    @kernel
+    def by_table(x):  # type: ignore[no-untyped-def]
+        return _scaled(x, table["factor"])
+
+    assert by_table(X)[0, 0] == 2
+    table["factor"] = 6.0
+    assert by_table(X)[0, 0] == 6

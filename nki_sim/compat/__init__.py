@@ -6,13 +6,12 @@ the file it is given. Nothing is ever installed under those names.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 from nki_sim.compat.modules import build
+from nki_sim.kernel_file import import_file
 
 
 def install(*, force: bool = False) -> None:
@@ -37,44 +36,9 @@ def uninstall() -> None:
 
 
 def load_file(path: Path) -> ModuleType:
-    """Import a Python file by path with the names installed; imports of files beside it work.
-
-    The module bears the file's name, so that files beside it may import it, unless another module has that name
-    already. Raises whatever the file raises.
-    """
+    """Import a Python file by path with the names installed; see kernel_file.import_file."""
     install()
-    path = path.resolve()
-    name = _module_name(path)
-    loader = SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None  # there is a loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    added = str(path.parent)
-    sys.path.insert(0, added)
-    try:
-        loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
-    finally:
-        sys.path.remove(added)
-    return module
-
-
-def _module_name(path: Path) -> str:
-    """The file's own name if nothing else has it: a kernel file called random.py must not become everybody's random."""
-    stem = path.stem
-    if stem.isidentifier() and stem not in sys.stdlib_module_names:
-        present = sys.modules.get(stem)
-        if present is not None:
-            owner = getattr(present, "__file__", None)
-        else:
-            found = importlib.util.find_spec(stem)
-            owner = str(path) if found is None else found.origin
-        if owner == str(path):
-            return stem
-    return "nki_kernel_" + "".join(c if c.isalnum() else "_" for c in stem)
+    return import_file(path)
 
 
 def _is_ours(module: ModuleType) -> bool:

@@ -126,17 +126,6 @@ def while_lines(unit: SourceUnit) -> frozenset[int]:
     return frozenset(lines)
 
 
-def dynamic_loops(unit: SourceUnit) -> tuple[SourceSpan, ...]:
-    """Where the unit's loops over `nl.dynamic_range` stand."""
-    from nki_sim.frontend import constructs, tree
-
-    return tuple(
-        tree.span_of(node, unit.file, unit.name)
-        for node in (tree.walk(unit.definition) if unit.definition is not None else ())
-        if node.data == "for_statement" and constructs.is_dynamic_range(node.children[1])
-    )
-
-
 def is_while_test(code: CodeType, line: int) -> bool:
     """Whether the truth value taken on `line` of `code` is that of a `while` test, taken as it stands.
 

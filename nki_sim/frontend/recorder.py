@@ -8,7 +8,6 @@ Non-goals: nothing is computed or allocated here, and no rule of an instruction 
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,6 @@ from nki_sim.program.ir import Instruction, Item, Loop, Operand, Program, Regist
 from nki_sim.program.spans import SourceSpan, resolve
 from nki_sim.targets import Target
 
-_ASSIGNED = re.compile(r"\s*([A-Za-z_]\w*)\s*(?::[^=]*)?=\s*")
 # Attributes of these types are held as they are.
 _PLAIN = frozenset({type(None), bool, int, float, str})
 _current: ContextVar[Recorder | None] = ContextVar("nki_sim_recorder", default=None)
@@ -376,24 +374,3 @@ def active() -> bool:
 def emit(op: str, operands: dict[str, Any], attributes: dict[str, Any], label: str | None = None) -> Instruction:
     """Record one instruction of the kernel being specialised; what every function of nki_sim.isa calls."""
     return (_current.get() or current()).emit(op, operands, attributes, label)
-
-
-def register_alloc(value: Any) -> Any:
-    """A new register as the language's object, set to `value` unless that is None (0.2: or loaded from a tensor)."""
-    from nki_sim.language.registers import VirtualRegister
-
-    recorder = current()
-    spans = recorder.program.spans(recorder.site(sys._getframe(1)))
-    assigned = _ASSIGNED.fullmatch(spans[0].text[: max(spans[0].column - 1, 0)]) if spans else None
-    register = VirtualRegister(recorder.register(assigned[1] if assigned else ""))
-    if value is not None:
-        tensor = getattr(value, "access_pattern", None) is not None
-        emit("register_load" if tensor else "register_move", {"dst": register, "src": value}, {})
-    return register
-
-
-def nc_version() -> Any:
-    """The generation of the target the kernel is being specialised for, as nisa.nc_version."""
-    from nki_sim.isa.constants import nc_version as versions
-
-    return versions(current().target.generation)

@@ -14,7 +14,6 @@ from nki_sim.diagnostics.model import Diagnostic, NkiSimError, error_for
 from nki_sim.frontend import dialect as dialects
 from nki_sim.frontend.recorder import Recorder
 from nki_sim.frontend.source import SourceUnit
-from nki_sim.language.tensor import ndarray
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import DType
 from nki_sim.program.ir import Program
@@ -34,14 +33,16 @@ def specialise(
     arguments: Mapping[str, Any],
     *,
     call: Callable[[Mapping[str, Any]], Any],
+    tensor_of: Callable[[AccessPattern], Any],
     target: Target,
     dialect: str,
     name: str,
 ) -> tuple[Program, list[Diagnostic]]:
     """The Program of `function` for `arguments` (TensorArgument, or any static value), and all findings so far.
 
-    `call` invokes the function with the recorded arguments. Raises NkiSimError when the text is refused or recording
-    cannot go on; an exception of the kernel's own (a failed assert) propagates unless errors were recorded before it.
+    `call` invokes the function with the recorded arguments; `tensor_of` makes the language's tensor object of a
+    pattern, which it keeps as `access_pattern`. Raises NkiSimError when the text is refused or recording cannot go on;
+    an exception of the kernel's own (a failed assert) propagates unless errors were recorded before it.
     """
     found, checked = dialects.check_kernel(function, dialect, arguments.values())
     if any(d.severity == "error" for d in found):
@@ -58,7 +59,7 @@ def specialise(
     with recorder.active():
         bound: dict[str, Any] = {}
         for argument, value in arguments.items():
-            bound[argument] = _argument(recorder, argument, value)
+            bound[argument] = _argument(recorder, argument, value, tensor_of)
         try:
             result = call(bound)
         except NkiSimError:
@@ -72,13 +73,13 @@ def specialise(
     return program, found + recorder.diagnostics
 
 
-def _argument(recorder: Recorder, name: str, value: Any) -> Any:
+def _argument(recorder: Recorder, name: str, value: Any, tensor_of: Callable[[AccessPattern], Any]) -> Any:
     if isinstance(value, TensorArgument):
         tensor = recorder.allocate(value.shape, value.dtype, "shared_hbm", name=name, role="input", site=-1)
         recorder.program.inputs.append(tensor)
-        return ndarray.view_of(tensor.whole())
+        return tensor_of(tensor.whole())
     if isinstance(value, (list, tuple)) and any(isinstance(v, TensorArgument) for v in value):
-        return type(value)(_argument(recorder, f"{name}[{i}]", v) for i, v in enumerate(value))
+        return type(value)(_argument(recorder, f"{name}[{i}]", v, tensor_of) for i, v in enumerate(value))
     return value
 
 
@@ -86,7 +87,7 @@ def _take_results(recorder: Recorder, function: FunctionType, result: Any) -> No
     program = recorder.program
     if result is None:
         return
-    if isinstance(result, ndarray):
+    if _is_tensor(result):
         values, program.returns = [result], "one"
     elif isinstance(result, (tuple, list)):
         values, program.returns = list(result), "tuple" if isinstance(result, tuple) else "list"
@@ -111,6 +112,10 @@ def _take_results(recorder: Recorder, function: FunctionType, result: Any) -> No
         program.results.append(pattern)
 
 
+def _is_tensor(value: Any) -> bool:
+    return isinstance(getattr(value, "access_pattern", None), AccessPattern)
+
+
 def _return_spans(unit: SourceUnit) -> tuple[SourceSpan, ...]:
     """The kernel's return statement; its definition when it has none or several."""
     from nki_sim.frontend import tree
@@ -127,7 +132,7 @@ def _return_spans(unit: SourceUnit) -> tuple[SourceSpan, ...]:
 
 
 def _result_problem(value: Any) -> tuple[str, str] | None:
-    if not isinstance(value, ndarray):
+    if not _is_tensor(value):
         return (
             f"the kernel returns a {type(value).__name__}; a kernel returns tensors, a tuple of tensors, or nothing",
             "write the result to an nl.ndarray in nl.shared_hbm and return that",

@@ -12,7 +12,6 @@ from nki_sim.program.spans import SourceSpan
 Node = Tree[Token]
 
 FUNCTIONS = frozenset(("function_definition", "lambda_expression"))
-SCOPES = frozenset(("function_definition", "lambda_expression", "class_definition"))
 
 
 def subtrees(node: Node) -> list[Node]:

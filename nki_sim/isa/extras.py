@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nki_sim.frontend import recorder
+from nki_sim.frontend.recorder import current
 from nki_sim.isa.constants import nc_version
 
 
@@ -13,10 +13,11 @@ def register_alloc(x: int | None = None) -> Any:
 
     Source: nki.isa.register_alloc. Non-goals: the number of physical registers (64 per sequencer) is not checked.
     """
-    return recorder.register_alloc(x)
+    from nki_sim.language import registers  # the language is written in terms of nisa
+
+    return registers.register_alloc(x)
 
 
 def get_nc_version() -> nc_version:
     """The generation of the target that the kernel is being specialised for. Source: nki.isa.get_nc_version."""
-    version: nc_version = recorder.nc_version()
-    return version
+    return nc_version(current().target.generation)

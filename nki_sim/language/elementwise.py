@@ -19,8 +19,6 @@ from nki_sim.language.failure import fail
 from nki_sim.language.tensor import ndarray
 from nki_sim.program.dtypes import ALL, DType, bfloat16, float32, int16, int32
 
-Scalar = int | float
-
 
 class Operator(Protocol):
     """A function of nl that also names an ALU operator or an activation function."""

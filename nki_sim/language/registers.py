@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from nki_sim.frontend.dialect import is_while_test
-from nki_sim.frontend.recorder import current
+from nki_sim.frontend.recorder import current, emit
 from nki_sim.language.failure import fail
 from nki_sim.language.objects import NKIObject
 from nki_sim.program.ir import Loop, Register
+
+_ASSIGNED = re.compile(r"\s*([A-Za-z_]\w*)\s*(?::[^=]*)?=\s*")
 
 
 class VirtualRegister(NKIObject):
@@ -55,3 +58,15 @@ class VirtualRegister(NKIObject):
 
     def __repr__(self) -> str:
         return f"<register {self.register!r}>"
+
+
+def register_alloc(value: Any) -> VirtualRegister:
+    """A new register, set to `value` unless that is None (0.2: or loaded from a tensor); named as it is assigned."""
+    recorder = current()
+    spans = recorder.program.spans(recorder.site(sys._getframe(1)))
+    assigned = _ASSIGNED.fullmatch(spans[0].text[: max(spans[0].column - 1, 0)]) if spans else None
+    register = VirtualRegister(recorder.register(assigned[1] if assigned else ""))
+    if value is not None:
+        tensor = getattr(value, "access_pattern", None) is not None
+        emit("register_load" if tensor else "register_move", {"dst": register, "src": value}, {})
+    return register

@@ -13,7 +13,6 @@ Non-goals: a tensor has no values while the kernel is specialised, so no arithme
 from __future__ import annotations
 
 import operator
-from types import EllipsisType
 from typing import Any, NoReturn
 
 from nki_sim.frontend.recorder import current
@@ -346,4 +345,3 @@ class ndarray(NKIObject):  # noqa: N801 - the name is NKI's
 
 
 NkiTensor = ndarray
-Index = int | slice | EllipsisType

@@ -1,6 +1,6 @@
-"""Which operands an instruction reads and which it writes, and the flat order of a program with its loops.
+"""Which patterns an instruction reads and which it writes, and the flat order of a program with its loops.
 
-`split` is the only place that knows operand roles; everything in memory/ and checks/ asks it.
+Which operands are written stands in the `.isa` blocks (InstructionSpec.outputs); here is when their old content shows.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nki_sim.instructions.roles import WRITTEN
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Instruction, Item, Loop, Program, Register, TensorDecl
 
@@ -17,7 +18,6 @@ Kind = Literal["data", "index", "predicate", "kept"]
 Read = tuple[str, AccessPattern, Kind]
 Write = tuple[str, AccessPattern]
 
-_WRITTEN = frozenset({"dst", "reduce_res"})
 _PREDICATES = frozenset({"predicate"})
 _MAY_KEEP = frozenset({"nc_matmul", "tensor_copy_predicated", "nc_stream_shuffle", "dma_copy"})
 # Masks entries of nc_stream_shuffle that leave the partition as it is (nki.isa.nc_stream_shuffle).
@@ -46,10 +46,11 @@ def split(instruction: Instruction) -> tuple[tuple[Read, ...], tuple[Write, ...]
     """(reads, writes) of one instruction: patterns with operand names; index tiles of dynamic patterns are reads."""
     reads: list[Read] = []
     writes: list[Write] = []
+    written = WRITTEN[instruction.op]
     for name, value in instruction.operands.items():
         if type(value) is not AccessPattern:
             continue
-        if name in _WRITTEN:
+        if name in written:
             writes.append((name, value))
             if name == "dst" and instruction.op in _MAY_KEEP and keeps_destination(instruction):
                 reads.append((name, value, "kept"))
@@ -67,7 +68,7 @@ def registers_read(instruction: Instruction) -> tuple[Register, ...]:
     found: list[Register] = []
     for name, value in instruction.operands.items():
         if type(value) is Register:
-            if name not in _WRITTEN:
+            if name not in WRITTEN[instruction.op]:
                 found.append(value)
         elif type(value) is AccessPattern and value.dynamic is not None:
             source = value.dynamic.source

@@ -193,12 +193,10 @@ def _text(line: Line | None) -> str:
 
 def pair_lines(old: Sequence[Line], new: Sequence[Line]) -> list[tuple[Line | None, Line | None]]:
     """Lines that are the same or stand for each other, both in order; None where one side has no counterpart."""
-    # SequenceMatcher finds long runs, not the fewest changes: among lines that repeat it can miss an edit's frame.
+    # SequenceMatcher finds long runs, not the fewest changes: among lines that repeat it can miss what leads to an edit.
     head = _shared(old, new)
-    tail = _shared(old[head:][::-1], new[head:][::-1])
-    frame: list[tuple[Line | None, Line | None]] = list(zip(old[:head], new[:head], strict=True))
-    ends = list(zip(old[len(old) - tail :], new[len(new) - tail :], strict=True))
-    return frame + _pair_stretch(old[head : len(old) - tail], new[head : len(new) - tail]) + ends
+    found: list[tuple[Line | None, Line | None]] = list(zip(old[:head], new[:head], strict=True))
+    return found + _pair_stretch(old[head:], new[head:])
 
 
 def _shared(old: Sequence[Line], new: Sequence[Line]) -> int:

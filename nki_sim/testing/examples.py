@@ -9,8 +9,6 @@ so that `nki-sim run FILE::softmax` has something to run and to compare with.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from nki_sim.kernel_file import import_file
 from nki_sim.testing.tolerance import Tolerance
 
 
@@ -49,28 +48,6 @@ class NamedExample:
     example: Example
 
 
-def load_module(path: Path) -> ModuleType:
-    """The module at `path`, imported under its file's name and kept in sys.modules, where tracebacks look for it.
-
-    Raises FileNotFoundError, or whatever the file raises when it is run.
-    """
-    file = path.resolve()
-    if not file.is_file():
-        raise FileNotFoundError(f"{path} is not a file")
-    name = f"nki_sim_file_{file.stem}_{abs(hash(str(file))):x}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
 def examples_in(module: ModuleType) -> dict[str, NamedExample]:
     """The examples that `module` declares, by kernel name; empty when it declares none.
 
@@ -88,4 +65,4 @@ def examples_in(module: ModuleType) -> dict[str, NamedExample]:
 
 def load_examples(path: Path | str) -> dict[str, NamedExample]:
     """The examples that the kernel file at `path` declares, by kernel name."""
-    return examples_in(load_module(Path(path)))
+    return examples_in(import_file(Path(path)))

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from nki_sim.instructions.evaluate import Context, bind, cost, evaluate, holds
+from nki_sim.instructions.roles import WRITTEN
 from nki_sim.instructions.spec import Expression, InstructionSpec, Tree
 from nki_sim.instructions.table import SPECS
 from nki_sim.program.access import AccessPattern
@@ -151,7 +152,9 @@ def _stream_work(instruction: Instruction, lane: int, target: Target) -> Work:
     sources = [
         value
         for name, value in operands.items()
-        if isinstance(value, AccessPattern) and name not in ("dst", "reduce_res") and not _is_pointer(instruction, name)
+        if isinstance(value, AccessPattern)
+        and name not in WRITTEN[instruction.op]
+        and not _is_pointer(instruction, name)
     ]
     ports, speedup = _ports(instruction, lane, cycles, target)
     if lane != GPSIMD:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nki_sim.instructions.roles import WRITTEN
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Instruction, Program, Register, TensorDecl
 from nki_sim.targets import Target
@@ -40,9 +41,6 @@ class Plan:
     signatures: int = 0
 
 
-_WRITTEN = frozenset({"dst", "reduce_res"})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
     """What instructions recorded alike share: the price, and the names of the tile operands read and written.
@@ -61,8 +59,8 @@ def _form_of(instruction: Instruction, costs: CostTable) -> _Form:
     moving = any(tile.dynamic is not None or tile.vector is not None for tile in tiles.values())
     return _Form(
         work=costs.work(instruction),
-        reads=tuple(name for name in tiles if name not in _WRITTEN),
-        writes=tuple(name for name in tiles if name in _WRITTEN),
+        reads=tuple(name for name in tiles if name not in WRITTEN[instruction.op]),
+        writes=tuple(name for name in tiles if name in WRITTEN[instruction.op]),
         simple=not moving and not any(isinstance(o, Register) for o in instruction.operands.values()),
     )
 

@@ -137,3 +137,12 @@ def test_the_baseline_may_be_renewed_in_one_go(nki_sim: Invoke, saved: Path) -> 
     command = f"profile profiled.py --baseline {saved} --fail-if-slower 1% --save {saved}"
     assert nki_sim(command).exit_code == 1
     assert nki_sim(command).exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--trace", "--html", "--csv", "--save"])
+def test_a_file_that_cannot_be_written_is_named(nki_sim: Invoke, tmp_path: Path, option: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path / "file" / "below"
+    done = nki_sim("profile profiled.py::keeping", option, str(path))
+    assert done.exit_code == 2, done.output
+    assert "cannot write" in done.stderr and "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nki_sim.profiler import baseline
@@ -41,6 +41,7 @@ def test_each_line_is_paired_once_and_in_order(old: list[str], new: list[str]) -
 
 
 @given(words, st.integers(0, 8))
+@example(["product(a, b)", "load(a)", "product(a, b)", "load(a)", "product(a, b)"], 2)
 def test_an_inserted_line_leaves_the_others_paired(old: list[str], at: int) -> None:
     new = [*old[:at], "quite another thing", *old[at:]]
     pairs = pair_lines(numbered(old), numbered(new))

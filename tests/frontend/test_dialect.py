@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nki_sim.frontend.dialect import check, check_kernel, dynamic_loops, is_while_test, while_lines
+from nki_sim.frontend.dialect import check, check_kernel, is_while_test, while_lines
 from nki_sim.frontend.source import SourceUnit, units_in_module
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,8 +87,6 @@ def test_loops_that_only_the_text_shows() -> None:
     several_lines = "while a.b[\n    0\n]:\n    pass\n"
     found = unit("while reg:\n    pass\n" + several_lines + "while x < 3: pass\nwhile not reg: pass\nwhile f(): pass")
     assert while_lines(found) == {3, 5, 6, 7, 11}
-    loops = dynamic_loops(unit("for i in range(3): pass\nfor j in dynamic_range(n):\n    pass"))
-    assert [span.line for span in loops] == [4]
 
 
 class _Register:

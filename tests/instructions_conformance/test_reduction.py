@@ -182,3 +182,20 @@ def test_stats_then_aggregation(engine):
     first = run_sequence(engine, calls)["dst"]
     got = run(engine, "bn_aggr", {"dst": tile(np.zeros((32, 2), f32)), "data": tile(first)}, {})["dst"]
     assert np.abs(got[:, 1] - x.astype(np.float64).var(axis=1)).max() < 1e-4
+
+
+@pytest.mark.parametrize("operator", ["maximum", "minimum"])
+@pytest.mark.parametrize("length", [1, 7, 16, 200])
+def test_extremes_of_extreme_values(engine, operator, length):
+    """Rows of the largest, the smallest, infinities, zeros of both signs and NaN: what an identity could hide."""
+    largest = np.finfo(f32).max
+    rows = [[largest], [-largest], [np.inf], [-np.inf], [0.0, -0.0], [-0.0], [np.nan, 1.0], [-np.nan, -largest]]
+    x = np.stack([np.resize(np.array(row, f32), length) for row in rows])
+    operands = {"dst": Tile(values=np.zeros((len(rows), 1), f32), dtype=d.float32), "data": tile(x)}
+    got = run(engine, "tensor_reduce", operands, {"op": operator, "axis": (1,), "negate": False, "keepdims": False})
+    pick = np.maximum if operator == "maximum" else np.minimum
+    want = pick.reduce(x, axis=1)
+    zeros = (x == 0).all(axis=1)
+    negative = np.signbit(x).all(axis=1) if operator == "maximum" else np.signbit(x).any(axis=1)
+    want[zeros] = np.where(negative[zeros], f32(-0.0), f32(0.0))
+    assert_same(got["dst"].ravel(), want)

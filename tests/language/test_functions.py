@@ -267,3 +267,15 @@ def test_remainders_of_whole_numbers_are_exact(engine: str) -> None:
 def test_division_by_zero_is_what_it_is_in_floats(engine: str) -> None:
     x = np.array([[1.0, -2.0, 0.0]], np.float32)
     np.testing.assert_array_equal(unary_kernel(lambda t: nl.divide(t, 0), engine)(x), [[np.inf, -np.inf, np.nan]])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=10, deadline=None)
+def test_a_remainder_lies_between_zero_and_the_divisor(engine: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.uniform(0.01, 9, (16, 64)).astype(np.float32)
+    # Just below, at and just above whole multiples, where a quotient from a reciprocal goes wrong.
+    x = np.nextafter(y * rng.integers(1, 50, y.shape).astype(np.float32), rng.choice(np.array([0.0, 1e9], np.float32), y.shape))
+    got = binary_kernel(nl.fmod, engine)(x, y)
+    assert (got >= 0).all() and (got < y).all()
