@@ -193,7 +193,7 @@ def _text(line: Line | None) -> str:
 
 def pair_lines(old: Sequence[Line], new: Sequence[Line]) -> list[tuple[Line | None, Line | None]]:
     """Lines that are the same or stand for each other, both in order; None where one side has no counterpart."""
-    # SequenceMatcher finds long runs, not the fewest changes: among lines that repeat it can miss what leads to an edit.
+    # SequenceMatcher finds long runs, not the fewest changes: among lines that repeat it can misplace an edit.
     head = _shared(old, new)
     found: list[tuple[Line | None, Line | None]] = list(zip(old[:head], new[:head], strict=True))
     return found + _pair_stretch(old[head:], new[head:])

@@ -276,6 +276,8 @@ def test_a_remainder_lies_between_zero_and_the_divisor(engine: str, seed: int) -
     rng = np.random.default_rng(seed)
     y = rng.uniform(0.01, 9, (16, 64)).astype(np.float32)
     # Just below, at and just above whole multiples, where a quotient from a reciprocal goes wrong.
-    x = np.nextafter(y * rng.integers(1, 50, y.shape).astype(np.float32), rng.choice(np.array([0.0, 1e9], np.float32), y.shape))
+    x = np.nextafter(
+        y * rng.integers(1, 50, y.shape).astype(np.float32), rng.choice(np.array([0.0, 1e9], np.float32), y.shape)
+    )
     got = binary_kernel(nl.fmod, engine)(x, y)
     assert (got >= 0).all() and (got < y).all()

@@ -13,7 +13,7 @@ double stops at about 1e-10; exp, in float32, is off more often.
 How it was measured: exp, tanh, log and sigmoid on all 2**32 inputs against float64 NumPy (off by one unit: 11,039,500,
 181,490, none and 29,262 inputs); the others on half a million random bit patterns, normal and uniform numbers, and 800
 floats around every switch-over point (at most 0.13 % of them off by one unit, gelu; below 0.02 % for all others). The
-tests repeat the second kind.
+tests repeat the second kind, `python -m benchmarks.all_floats NAME` the first.
 
 Outside the input range the documents give for log, sqrt, rsqrt, reciprocal, sin and arctan (nki.api.shared.rst) the
 hardware's result is unspecified; here it is the mathematical function, except for sin, whose extrapolation is
