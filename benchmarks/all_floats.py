@@ -1,4 +1,4 @@
-"""The error of one JIT function on every float32 there is: ``python -m benchmarks.all_floats exp`` (a minute or more)."""
+"""The error of one JIT function on every float32 there is: ``python -m benchmarks.all_floats exp`` (minutes)."""
 
 from __future__ import annotations
 
