@@ -132,12 +132,14 @@ def _print_line(text: str) -> None:
 
 
 def _own_exception(function: FunctionType, error: Exception) -> Diagnostic:
+    from nki_sim.frontend.misspelt import fix_of
     from nki_sim.frontend.trouble import spans_of_traceback
 
     return Diagnostic(
         code="kernel-exception",
         message=f"{type(error).__name__} while the kernel was built: {error}",
         spans=spans_of_traceback(error, function.__code__),
+        fix=fix_of(error),
     )
 
 
