@@ -96,7 +96,7 @@ def _scale(micro: Micro, space: str, columns: int) -> None:
     micro.scale(micro.tile(columns), micro.tile(columns, space=space), micro.tile(1))
 
 
-def _lone_exponential(partitions: int, columns: int) -> float:
+def lone_exponential(partitions: int, columns: int) -> float:
     micro = Micro()
     tile = micro.tile(columns, dtype=bfloat16, partitions=partitions)
     micro.activate(micro.tile(columns, dtype=bfloat16, partitions=partitions), tile)
@@ -159,6 +159,14 @@ def _descriptor(row_bytes: int) -> float:
     return transfer.engine_ns / (transfer.descriptors / transfer.engines)
 
 
+def _casting_descriptor() -> float:
+    """One of 512 bytes read in float32 and 256 written in bfloat16."""
+    micro = Micro()
+    micro.move(micro.tile(128, partitions=16, dtype=bfloat16), micro.hbm(16, 128))
+    transfer = transfer_of(micro.program.body[0], micro.target)  # type: ignore[arg-type]
+    return transfer.engine_ns / (transfer.descriptors / transfer.engines)
+
+
 def _queued_rate() -> float:
     """bytes per ns of 512-KB loads that queue up."""
     micro = Micro()
@@ -182,9 +190,15 @@ def _trigger(mode: str, what: str) -> float:
     return float(packets["start_ns"][0] - triggers["start_ns"][0])
 
 
-def _store_first_packet() -> float:
-    timeline = _moved(128, 512, "swdge", 1, store=True)
-    return float(timeline.lane("dma store")["start_ns"][0])
+def _software_first_packet(store: bool) -> float:
+    timeline = _moved(128, 512, "swdge", 1, store=store)
+    return float(timeline.lane("dma store" if store else "dma load")["start_ns"][0])
+
+
+def _store_rate() -> float:
+    """bytes per ns of a store of 1 MB in rows of 2 KiB, first to last packet."""
+    packets = _moved(128, 2048, "hwdge", 4, store=True).lane("dma store")[0]
+    return 1048576 / float(packets["issue_end_ns"] - packets["start_ns"])
 
 
 def _wake() -> float:
@@ -305,7 +319,7 @@ MEASURES: Mapping[str, Measure] = {
     "M-dve-ts-512/duration": partial(_streams, partial(_scale, space="sbuf", columns=512), "vector", False),
     "M-dve-ts-128-psum/interval": partial(_streams, partial(_scale, space="psum", columns=128), "vector", True),
     "M-dve-ts-128-psum/duration": partial(_streams, partial(_scale, space="psum", columns=128), "vector", False),
-    "E-act-4x4096/duration": partial(_lone_exponential, 4, 4096),
+    "E-act-4x4096/duration": partial(lone_exponential, 4, 4096),
     "E-act-4x4096/table": _table_load,
     "M-sem/vector": partial(_hand_over, "vector"),
     "M-sem/tensor": partial(_hand_over, "tensor"),
@@ -315,12 +329,15 @@ MEASURES: Mapping[str, Measure] = {
     "M-dma-desc/1024": partial(_descriptor, 1024),
     "M-dma-desc/2048": partial(_descriptor, 2048),
     "M-dma-desc/4096": partial(_descriptor, 4096),
+    "M-dma-desc/cast": _casting_descriptor,
     "M-dma-agg": _queued_rate,
+    "M-dma-agg/store": _store_rate,
     "M-dma-hwdge/duration": partial(_trigger, "hwdge", "duration"),
     "M-dma-hwdge/first": partial(_trigger, "hwdge", "first"),
     "M-dma-hwdge/interval": partial(_trigger, "hwdge", "interval"),
     "M-dma-swdge/interval": partial(_trigger, "swdge", "interval"),
-    "M-dma-swdge/store-first": _store_first_packet,
+    "M-dma-swdge/load-first": partial(_software_first_packet, False),
+    "M-dma-swdge/store-first": partial(_software_first_packet, True),
     "M-dma-e2e-small/128x256-hw": partial(_load, 128, 256, "hwdge"),
     "M-dma-e2e-small/128x512-hw": partial(_load, 128, 512, "hwdge"),
     "M-dma-e2e-small/128x1024-sw": partial(_load, 128, 1024, "swdge"),
@@ -331,6 +348,8 @@ MEASURES: Mapping[str, Measure] = {
     "M-dma-wake": _wake,
     "E-load-4x4096": partial(_one_engine, False),
     "E-store-4x4096": partial(_one_engine, True),
+    "E-curve/64": partial(_throughput, 64),
+    "E-curve/256": partial(_throughput, 256),
     "E-curve/512": partial(_throughput, 512),
     "E-curve/1024": partial(_throughput, 1024),
     "E-curve/2048": partial(_throughput, 2048),

@@ -51,9 +51,30 @@ CHOICES = """\
   measured kernel does.
 - The rate of trn1's DMA engines together (247 GB/s, one figure of the perf guide) was preferred over others between
   224 and 257 when the kernels were already at hand.
-- Launch overhead on trn1 is not published. The 15.2 us of trn2's profiles are added to trn1's total times, where it
-  matters little, and to the p50 of the vector additions, where it matters most: with the 8.7 us that trn2's p50
-  carries they would be 17 to 28 % too fast instead of 3 to 6 % too slow.
+- Launch overhead on trn1 is not published. Trn2's is added: the 15.2 us of its profiles to total times, the 8.7 us of
+  nki.benchmark to p50 and p99. With 15.2 us the two-tile vector additions would be 3 to 6 % too slow instead of 16 to
+  28 % too fast.
+- PSUM of trn1's products is copied by Scalar, since the published time of Vector is next to nothing there; on Vector
+  rms_norm and product took 3 % longer, add, rms_norm and product 6 %.
+- AdamW in literal order took 88 % more than measured, two halves of a row in turn 20 %; it now keeps three tiles of
+  each half in PSUM, as many as the published PSUM traffic says. Which three is our choice.
+- trn1's attention kernels are pipelined by hand: by rows +36 %, by banks +230 % before.
+- Attention at sequence 1024 takes chunks of keys in the order of the profile. Tile by tile, fused fp32 took 66.7 us
+  (+16 %).
+- The window kernel is our own program, shaped after seeing results: at 16K 4.69 ms with copied scores, 2.62 ms with
+  transposes one chunk behind the products, 2.12 ms two behind. Its ratio is weak evidence.
+- gqa prepares the next queries before the second product; without that its last variant took 9.99 ms, not 8.57. The
+  transposes of its first variant run four parts ahead; in turn it took 40.2 ms, not 21.3.
+- B-v5 has blocks of 512 of K, not 1024 (32.9 ms, +16 %): two sets of those do not fit SBUF in fp32.
+- gelu loads its operands once; loaded for every tile, as the source is written, bf16 at 512 x 1024 x 2048 took 171 us.
+- J-hand leaves out that the measured kernel clears each bank, for which its time has no room.
+- The MLPs of nki-library (K-*) follow its tiling, order of loads and buffers; free choices gave K-tkg4 +2.7 % (with
+  pieces of 832 bytes), K-tkg2 -5.9 %, K-cte2 -12.8 %. The residual makes the round trip through HBM as there (K-tkg1
+  -21 to -15 %). Without its adding DMA, prefill adds half on Vector and half on GpSimd. The library's own kernels,
+  run here with small repairs, take within 0.5 % of ours where both can run unchanged.
+- The constants of K-cte1 and K-cte7 stand for two and four configurations; the first listed was taken.
+- Additions in chunks of one or two columns use one pair of tiles on trn2 (in rotation: 47 us); loads on one hardware
+  queue would fit as well (373 and 191 us).
 """
 
 MISSING = """\
@@ -70,5 +91,16 @@ MISSING = """\
 - Vector and Scalar in one PSUM bank, and GpSimd beside Vector's fast modes: documented as slower, never with a
   number. The second is charged as a return to 1x, which is assumed; so is the interval at which tiles of the PE array
   take turns.
+- Steps 2 to 4 of the older trn1 product read 5.37, 4.36 and 2.21 GB at 104, 101 and 100 GB/s: a constant rate of
+  bytes, at which no cost of a transfer, a descriptor or a trigger gives all three, and the core reaches 247 GB/s in
+  step 5. A later compiler runs the source of step 2 in 20.99 ms.
+- Loads and stores together reach 256 to 300 GB/s in two kernels on trn1, above the 247 GB/s charged for both.
+- Additions on trn1 of one element per partition take 1 us per step of three DMAs; nothing known costs that.
+- The MLPs of one token stream weights at 385 GB/s where twice the weights are compared, the model at 433; queued loads
+  of 512 KB are measured at 419. No mechanism is known that separates the two.
+- Products whose weight loads take longer than their columns (float32, fewer than about 100 columns) never warm the
+  clock here: only streaming counts as work, which is what the profiles' records were read to say.
+- A software-made load completes 300 ns later than its first packet, descriptors and HBM explain; the model charges
+  that before the first packet.
 - trn3: documented clocks and widths on trn2's terms; nothing instruction-level is published.
 """

@@ -1,6 +1,7 @@
 """Makes the pictures of `nki-sim view` in this folder: `python docs/pictures/app.py [--check]`.
 
-app_80 is an instruction at 80 x 24 (SVG and text), app_120 the memory at 120 x 40, app_compared two targets.
+app_80 is an instruction at 80 x 24 (SVG and text), app_120 the memory at 120 x 40, app_path the critical path,
+app_advice advice and findings, app_compared two targets.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ KERNEL = "kernels/flash_attention.py::flash_attention"
 SCREENS = {
     "app_80": ((80, 24), (None,), "slash e x p enter n n plus plus plus"),
     "app_120": ((120, 40), (None,), "slash e x p enter n n plus plus plus m"),
+    "app_path": ((80, 24), (None,), "c 6 J"),
+    "app_advice": ((120, 40), (None,), "8 J"),
     "app_compared": ((120, 40), (None, "trn1"), "5"),
 }
 WITH_TEXT = ("app_80",)

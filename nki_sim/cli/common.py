@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 1 the kernel is wrong (findings or a mismatch), 2 the
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 KERNEL_ERROR = 1
 
 
+class NoKernel(click.UsageError):
+    """The file was read, but defines no kernel."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One kernel with the arguments it is to be called with.
@@ -42,6 +47,12 @@ class Job:
     tolerance: Any = None
 
 
+def seed_option(function: F) -> F:
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random inputs."
+    )(function)
+
+
 def file_options(function: F) -> F:
     """The argument FILE[::KERNEL] and the options every verb on a file has."""
     decorators = (
@@ -50,7 +61,7 @@ def file_options(function: F) -> F:
                      help="An argument: NAME=128x512:bfloat16 (random array) or NAME=3 (static). Repeatable."),
         click.option("--target", type=click.Choice([*targets.NAMES, *targets.ALIASES]), default=None,
                      help="Hardware generation; otherwise the kernel's own, or trn2."),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random inputs."),
+        seed_option,
     )  # fmt: skip
     for decorate in reversed(decorators):
         function = decorate(function)
@@ -83,7 +94,9 @@ def reporting_errors(function: F) -> F:
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # the file's own code may raise anything
-            known = own_error(error, kwargs.get("file", ""))
+            # Whatever was given on the command line may be the file whose code it was.
+            given = [value for value in kwargs.values() if isinstance(value, str)]
+            known = next((found for text in given for found in [own_error(error, text)] if found is not None), None)
             if known is None:
                 raise
             click.echo(text_of(known.diagnostics), err=True)
@@ -100,10 +113,13 @@ def text_of(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def own_error(error: Exception, file: str) -> NkiSimError | None:
-    """An exception that FILE's own code let out, as a finding at its line; None when FILE is not in its traceback."""
+    """An exception that the code of FILE, FILE::KERNEL or FILE:LINE let out, as a finding at its line.
+
+    None when FILE is not in its traceback.
+    """
     from nki_sim.frontend.trouble import spans_of_traceback
 
-    path = str(Path(file.partition("::")[0]).resolve())
+    path = str(Path(re.sub(r"(::\w*)?(:\d+)?$", "", file)).resolve())
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != path:
         trace = trace.tb_next
@@ -188,7 +204,7 @@ def _chosen(module: ModuleType, path: Path, wanted: str) -> dict[str, Kernel]:
         return {wanted: named}
     found = kernels_of(module)
     if not found:
-        raise click.UsageError(f"{path} has no kernel: no function decorated with @kernel or @nki.jit")
+        raise NoKernel(f"{path} has no kernel: no function decorated with @kernel or @nki.jit")
     if wanted:
         raise click.UsageError(f"{path} has no kernel {wanted!r}; it has {', '.join(found)}")
     return found

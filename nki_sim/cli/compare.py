@@ -21,7 +21,7 @@ _TARGETS = click.Choice([*targets.NAMES, *targets.ALIASES])
 @click.option("--arg", "args", multiple=True, metavar="NAME=VALUE", help="An argument of both kernels.")
 @click.option("--target", type=_TARGETS, default=None, help="Hardware generation of both.")
 @click.option("--target-b", type=_TARGETS, default=None, help="Hardware generation of B when it is another.")
-@click.option("--seed", default=0, show_default=True, help="Seed of random inputs.")
+@common.seed_option
 @common.format_option("text", "json")
 @common.reporting_errors
 def compare(

@@ -16,6 +16,12 @@ _PLACE = re.compile(r"(?P<file>.+?)(::(?P<kernel>\w+))?:(?P<line>\d+)")
 
 @click.command()
 @click.argument("what", metavar="INSTRUCTION | FILE[::KERNEL]:LINE")
+@click.option(
+    "--kernel",
+    "reached_by",
+    metavar="FILE[::KERNEL]",
+    help="The kernel to run when LINE is in another file, such as one with helper functions.",
+)
 @click.option("--arg", "args", multiple=True, metavar="NAME=VALUE", help="An argument of the kernel, as for `profile`.")
 @click.option(
     "--target",
@@ -23,19 +29,25 @@ _PLACE = re.compile(r"(?P<file>.+?)(::(?P<kernel>\w+))?:(?P<line>\d+)")
     default=None,
     help=f"Hardware generation; otherwise the kernel's own, or {targets.DEFAULT}.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of random inputs.")
+@common.seed_option
 @common.reporting_errors
-def explain(what: str, args: tuple[str, ...], target: str | None, seed: int) -> None:
+def explain(what: str, reached_by: str | None, args: tuple[str, ...], target: str | None, seed: int) -> None:
     """Print an instruction's operands, limits, cost formula and sources; or, for what the kernel's line LINE issued,
     each charged term: formula, inputs, value and source."""
     place = _PLACE.fullmatch(what)
     if place is None:
-        if args:
-            raise click.UsageError("--arg goes with FILE:LINE, not with an instruction")
+        if args or reached_by:
+            option = "--arg" if args else "--kernel"
+            raise click.UsageError(f"{option} goes with FILE:LINE, not with an instruction")
         _instruction(what, target or targets.DEFAULT)
         return
-    kernel = f"::{place['kernel']}" if place["kernel"] else ""
-    _line(place["file"] + kernel, int(place["line"]), args, target, seed)
+    if reached_by and place["kernel"]:
+        raise click.UsageError(f"two kernels are named: ::{place['kernel']} and --kernel {reached_by}")
+    path = Path(place["file"])
+    if not path.is_file():
+        raise click.UsageError(f"{path}: {'this is a directory' if path.is_dir() else 'no such file'}")
+    run = reached_by or (f"{path}::{place['kernel']}" if place["kernel"] else str(path))
+    _line(run, path, int(place["line"]), args, target, seed)
 
 
 def _instruction(what: str, target: str) -> None:
@@ -50,17 +62,26 @@ def _instruction(what: str, target: str) -> None:
     common.console().print(describe(name, targets.load(target)))
 
 
-def _line(file: str, line: int, args: tuple[str, ...], target: str | None, seed: int) -> None:
-    from nki_sim.profiler.line_costs import explain_line, issuing_lines
+def _line(run: str, path: Path, line: int, args: tuple[str, ...], target: str | None, seed: int) -> None:
+    from nki_sim.profiler.line_costs import explain_line, issuing_files, issuing_lines
     from nki_sim.profiler.reporters import line_costs
+    from nki_sim.profiler.reporters.json import file_name
 
-    path = Path(file.partition("::")[0])
     issuing: set[int] = set()
     shown = False
-    for job in common.jobs(file, args, target=target, seed=seed):
+    try:
+        chosen = common.jobs(run, args, target=target, seed=seed)
+    except common.NoKernel as error:
+        if Path(run.partition("::")[0]) == path:
+            hint = "name the one that reaches the line: --kernel FILE[::KERNEL]"
+            raise click.UsageError(f"{error.message}; {hint}") from error
+        raise
+    files: dict[str, None] = {}
+    for job in chosen:
         profile = job.kernel.profile(*job.arguments)
         found = explain_line(profile, path, line)
         issuing |= issuing_lines(profile, path)
+        files.update(dict.fromkeys(issuing_files(profile)))
         if not found.charges:
             continue
         console = common.console()
@@ -72,4 +93,8 @@ def _line(file: str, line: int, args: tuple[str, ...], target: str | None, seed:
     if not shown:
         near = ", ".join(str(n) for n in sorted(sorted(issuing, key=lambda n: abs(n - line))[:5]))
         hint = f"; lines nearby that did: {near}" if near else ""
+        if not near:
+            others = ", ".join(file_name(one) for one in files)
+            hint = f", nor did any line of the file: the kernel's instructions come from {others}" if others else ""
+            hint += "" if run != str(path) else "; --kernel FILE[::KERNEL] names a kernel of another file"
         raise click.UsageError(f"{path}:{line} issued no instruction{hint}")

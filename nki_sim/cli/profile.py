@@ -54,9 +54,15 @@ def profile(
     fail_if_slower: str | None,
 ) -> None:
     """Time kernels on the model of the NeuronCore: engines, DMA queues, memories; where the time went and why."""
+    from nki_sim.profiler.reporters.json import to_json
+
     limit = _limit(fail_if_slower, baseline)
+    saved = None if baseline is None else _saved(baseline)
     chosen = common.jobs(file, args, target=target, seed=seed)
     outputs = {"--trace": trace, "--html": html, "--csv": csv}
+    for option, path in {**outputs, "--save": save}.items():
+        if path == "":
+            raise click.UsageError(f"{option} needs a name")
     for option, path in outputs.items():
         if path is not None and len(chosen) > 1:
             raise click.UsageError(f"{option} needs one kernel; name it: {file.partition('::')[0]}::{chosen[0].name}")
@@ -65,8 +71,9 @@ def profile(
         found = job.kernel.profile(*job.arguments)
         if format_ == "text":
             _print(found, full)
-        if format_ == "json" or save is not None or baseline is not None:
-            reports.append(found.to_json())
+        if format_ == "json" or save is not None or saved is not None:
+            # The gate reads no advice; its replays would only make it wait.
+            reports.append(to_json(found, advice=format_ == "json" or save is not None))
         try:
             _write(found, outputs)
         except OSError as error:
@@ -74,7 +81,7 @@ def profile(
     if format_ == "json":
         click.echo(json.dumps(reports[0] if len(reports) == 1 else reports, indent=2, allow_nan=False))
     # Judge before saving: --save may name the baseline's own file.
-    wrong = baseline is not None and not _judge(chosen, reports, baseline, limit)
+    wrong = baseline is not None and not _judge(chosen, reports, baseline, saved or [], limit)
     if save is not None:
         from nki_sim.profiler import baseline as gate
 
@@ -128,14 +135,32 @@ def _limit(text: str | None, baseline: str | None) -> float | None:
         raise click.UsageError(f"--fail-if-slower {text}: not a share such as 1% or 0.01") from error
 
 
-def _judge(chosen: Sequence[Job], reports: Sequence[dict[str, Any]], baseline: str, limit: float | None) -> bool:
+def _saved(baseline: str) -> list[Any]:
+    """The profiles of the baseline's file; read first, for a wrong file is told before the kernels are run."""
+    from nki_sim.profiler import baseline as gate
+
+    try:
+        return gate.load(baseline)
+    except ValueError as error:
+        raise click.UsageError(f"--baseline {baseline}: {error}") from error
+    except OSError as error:
+        raise click.UsageError(f"cannot read {baseline}: {error.strerror}") from error
+
+
+def _judge(
+    chosen: Sequence[Job],
+    reports: Sequence[dict[str, Any]],
+    baseline: str,
+    documents: Sequence[Any],
+    limit: float | None,
+) -> bool:
     """Print the verdict on each kernel; whether all keep to the limit."""
     from nki_sim.profiler import baseline as gate
 
     ok = True
     for job, report in zip(chosen, reports, strict=True):
         try:
-            saved = gate.find(gate.load(baseline), report["kernel"])
+            saved = gate.find(documents, report["kernel"])
             verdict = gate.judge(report, saved, float("inf") if limit is None else limit)
         except ValueError as error:
             raise click.UsageError(f"--baseline {Path(baseline)}, {job.name}: {error}") from error

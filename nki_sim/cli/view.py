@@ -22,7 +22,7 @@ from nki_sim.cli import common
 def view(
     file: str, args: tuple[str, ...], target: str | None, seed: int, against: str | None, against_target: str | None
 ) -> None:
-    """Look around in a run: lanes, instructions and their costs, regions, source, memory; two runs side by side."""
+    """Look around in a run: lanes, instruction costs, critical path, stalls, memory, source, advice; or in two runs."""
     chosen = [_one(file, args, target, seed)]
     if against is not None or against_target is not None:
         chosen.append(_one(against or file, args, against_target or target, seed))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nki_sim.profiler.compare import Comparison, Document, LineChange, check_document, compare
+from nki_sim.profiler.compare import Comparison, LineChange, compare
+from nki_sim.profiler.documents import Document, check_document
 from nki_sim.profiler.words import time_text
 
 _LINES_NAMED = 5
@@ -108,6 +109,8 @@ def load(path: str | Path) -> list[Document]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not JSON: {error}") from error
     documents = value if isinstance(value, list) else [value]
+    if not documents:
+        raise ValueError("it holds no profile")
     for document in documents:
         check_document(document)
     return documents

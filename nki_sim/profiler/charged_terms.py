@@ -17,7 +17,10 @@ import numpy as np
 from nki_sim.instructions.evaluate import cost
 from nki_sim.instructions.spec import InstructionSpec, Tree
 from nki_sim.instructions.table import SPECS
-from nki_sim.program.ir import Instruction, Program
+from nki_sim.memory.accesses import split
+from nki_sim.profiler.rewrite import Moved, new_tensor, redirect
+from nki_sim.program.access import AccessPattern
+from nki_sim.program.ir import Instruction, Program, TensorDecl
 from nki_sim.targets import Number, Target
 from nki_sim.timing import Placement, simulate
 from nki_sim.timing.lanes import LANES, MATMUL, TABLE_LOAD, TRANSFER, TRANSPOSE, TRIGGER
@@ -91,19 +94,27 @@ class Alone:
     def __init__(
         self, program: Program, body: Sequence[Instruction], placement: Placement | None, target: Target
     ) -> None:
+        # With no tensors but theirs: a simulation looks at all there are, and there will be many simulations.
+        tensors: list[TensorDecl] = []
+        moved: dict[int, Moved] = {}
+        for pattern in (pattern for one in body for pattern in _patterns(one)):
+            if pattern.tensor.index not in moved:
+                moved[pattern.tensor.index] = (new_tensor(tensors, pattern.tensor), 0)
         self.instruction = body[-1]
-        self.placement = placement
+        self.placement = None
+        if placement is not None:
+            self.placement = {made.index: placement[old] for old, (made, _) in moved.items() if old in placement}
         self.program = Program(
             name=program.name,
             target=program.target,
-            tensors=program.tensors,
+            tensors=tensors,
             registers=program.registers,
-            body=list(body),
+            body=[redirect(one, moved) for one in body],
             sites=program.sites,
         )
         self.target = _with(target, {"clock_gate.enabled": 0.0})
         recording = _Recording(target.name, target.title, target.generation, self.target.numbers)
-        self.base = simulate(self.program, placement, recording)
+        self.base = simulate(self.program, self.placement, recording)
         machine_rows(self.base)  # reads the numbers of weight loads
         self.read = [path for path in recording.read if path.partition(".")[0] not in _UNPRICED]
 
@@ -193,6 +204,12 @@ class Alone:
         return Term(name="formula", formula=formula, inputs=inputs, value_ns=value_ns, source=source)
 
 
+def _patterns(instruction: Instruction) -> list[AccessPattern]:
+    """Its operands in memory, the offsets they read included."""
+    reads, writes = split(instruction)
+    return [*(one[1] for one in reads), *(one[1] for one in writes)]
+
+
 def _constants(spec: InstructionSpec | None, formula: str) -> dict[str, float]:
     """The named constants of a formula of `spec`."""
 
@@ -260,10 +277,12 @@ def _measures(timeline: Timeline) -> list[tuple[str, Measure]]:
     if TRANSFER in kinds:
         return [
             *found,
+            ("preparing its descriptors in software, from when its data are there", _prepared),
             (f"trigger, occupying {_trigger_lane(timeline)}", _sum(TRIGGER, "start_ns", "issue_end_ns")),
             ("from the trigger to the first packet", _first_packet),
             (_MOVING, _sum(TRANSFER, "start_ns", "issue_end_ns")),
             ("from the last packet to completion", _sum(TRANSFER, "issue_end_ns", "end_ns")),
+            ("from its trigger to the earliest next one in its queue, while others go on", _spaced),
         ]
     if MATMUL in kinds or TRANSPOSE in kinds:
         found.append(("weight load, hidden behind the matmul before where it can be", _weight_load))
@@ -303,6 +322,17 @@ def _drain(kinds: Sequence[int]) -> Measure:
 def _first_packet(timeline: Timeline) -> float:
     rows = timeline.rows
     return float(rows["start_ns"][rows["kind"] == TRANSFER].min() - rows["start_ns"][rows["kind"] == TRIGGER].min())
+
+
+def _prepared(timeline: Timeline) -> float:
+    """The first transfer of a run is prepared before time begins, so the rows of one alone do not show it."""
+    transfer = timeline.works[-1].transfer if timeline.works[-1] is not None else None
+    return transfer.prepare_ns if transfer is not None else 0.0
+
+
+def _spaced(timeline: Timeline) -> float:
+    transfer = timeline.works[-1].transfer if timeline.works[-1] is not None else None
+    return transfer.spacing_ns if transfer is not None else 0.0
 
 
 def _weight_load(timeline: Timeline) -> float:

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-from nki_sim.profiler.reporters.schema import NAME, VERSION
+from nki_sim.profiler.critical_path import MEANINGS, START
+from nki_sim.profiler.documents import Document, check_document
+from nki_sim.profiler.words import time_text, times_text
 
-Document = Mapping[str, Any]
 _NOTHING_NS = 0.5
 # Below this likeness two lines that stand for each other are called one gone and one new.
 _ALIKE = 0.6
@@ -60,7 +61,10 @@ class LineChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """`before` and `after` name the profiles; the lists hold what differs, most first."""
+    """`before` and `after` name the profiles; the lists hold what differs, most first.
+
+    path    what the critical path is made of, by lane and cause: all differences add up to that of the total
+    """
 
     before: str
     after: str
@@ -70,6 +74,7 @@ class Comparison:
     instructions: list[Change] = field(default_factory=list)
     executions: list[Change] = field(default_factory=list)
     lines: list[LineChange] = field(default_factory=list)
+    path: list[Change] = field(default_factory=list)
     stalls: list[Change] = field(default_factory=list)
     traffic: list[Change] = field(default_factory=list)
     reloads: list[Change] = field(default_factory=list)
@@ -77,12 +82,46 @@ class Comparison:
     @property
     def same(self) -> bool:
         """Whether nothing differs."""
-        lists = (self.engines, self.instructions, self.lines, self.stalls, self.traffic, self.reloads, self.executions)
+        lists = (
+            self.engines,
+            self.instructions,
+            self.lines,
+            self.stalls,
+            self.traffic,
+            self.reloads,
+            self.executions,
+            self.path,
+        )
         return not self.total.difference and not any(lists)
+
+    @property
+    def why(self) -> str:
+        """What the difference comes from in a line: how often inputs are read, the critical path, the waits."""
+        less = self.total.difference < 0
+
+        def most(changes: Sequence[Change], number: int, fewer: bool) -> list[str]:
+            alike = [one for one in changes if one.difference and (one.difference < 0) == fewer][:number]
+            word = "less" if fewer else "more"
+            return [f'{time_text(abs(one.difference))} {word} of "{one.name}"' for one in alike]
+
+        parts = [
+            f"{one.name} is read {times_text(one.after)} instead of {times_text(one.before)}"
+            for one in self.reloads[:1]
+            if one.before and one.after
+        ]
+        path = most(self.path, 2, less)
+        if path:
+            parts.append(f"the critical path has {' and '.join(path)}")
+        against = [one for one in self.path if one.difference and (one.difference < 0) != less]
+        if path and against and abs(against[0].difference) > 0.25 * abs(self.total.difference):
+            parts[-1] += f", but {most(against, 1, not less)[0]}"
+        parts += [f"of all waits, {one}" for one in most(self.stalls, 1, less)]
+        return "; ".join(parts)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `schema` names and versions them."""
         values = asdict(self)
+        values["why"] = self.why
         values["speedup_ratio"] = self.total.before / self.total.after if self.total.after else None
         return {"schema": {"name": "nki_sim.comparison", "version": 1}, **values}
 
@@ -98,23 +137,13 @@ def compare(before: Document, after: Document, names: tuple[str, str] = ("A", "B
         bottlenecks=(before["bottleneck"], after["bottleneck"]),
         engines=_changes(_engines(before), _engines(after)),
         instructions=_changes(_by_op(before, "busy_ns"), _by_op(after, "busy_ns")),
-        executions=_changes(_by_op(before, "executions"), _by_op(after, "executions"), unit="1", least=0.5),
+        executions=_changes(_executions(before), _executions(after), unit="1", least=0.5),
         lines=_lines(before["lines"], after["lines"]),
+        path=_changes(_path(before), _path(after)),
         stalls=_changes(_stalls(before), _stalls(after)),
         traffic=_traffic(before["metrics"], after["metrics"]),
         reloads=_changes(_reloads(before), _reloads(after), unit="1", least=0.005),
     )
-
-
-def check_document(document: Any) -> None:
-    """Raise ValueError unless `document` is a profile in the form this version writes."""
-    schema = document.get("schema") if isinstance(document, Mapping) else None
-    name = schema.get("name") if isinstance(schema, Mapping) else schema
-    if name != NAME:
-        raise ValueError("not a profile saved by nki-sim profile --save")
-    version = schema.get("version") if isinstance(schema, Mapping) else document.get("version")
-    if version != VERSION:
-        raise ValueError(f"schema version {version}; this nki_sim reads version {VERSION}: save the profile again")
 
 
 def _changes(
@@ -134,11 +163,42 @@ def _by_op(document: Document, what: str) -> dict[str, float]:
     return {f"{one['instruction']} ({one['lane']})": one[what] for one in document["instructions"]}
 
 
+def _executions(document: Document) -> dict[str, float]:
+    """Instructions by name and lane, and by engine the transfers that it asks for."""
+    found = _by_op(document, "executions")
+    for name, use in document["engines"].items():
+        # Profiles saved by older versions do not have it.
+        if use.get("dma_triggers"):
+            found[f"DMA triggers ({name})"] = use["dma_triggers"]
+    return found
+
+
+def _path(document: Document) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for one in document["critical_path"]:
+        name = f"{one['lane']}, {MEANINGS.get(one['cause'], one['cause'])}" if one["lane"] else MEANINGS[START]
+        found[name] = found.get(name, 0.0) + one["total_ns"]
+    return found
+
+
+_WAITED_FOR = {
+    "sbuf buffer": "for a free SBUF buffer",
+    "psum bank": "for a free PSUM bank",
+    "hbm order": "for earlier transfers of the same bytes",
+    "dma queue": "for room in the queue",
+}
+
+
 def _stalls(document: Document) -> dict[str, float]:
     found: dict[str, float] = {}
     for one in document["stalls"]:
         name = f"{one['engine']} waits {one['reason']}"
         found[name] = found.get(name, 0.0) + one["total_ns"]
+    # What keeps triggers waiting holds up no engine's work, only the transfers.
+    for one in document["engine_times"]:
+        if one["engine"] == "sync":
+            for cause, time_ns in one["waits_ns"].items():
+                found[f"transfers asked for by sync wait {_WAITED_FOR.get(cause, f'for {cause}')}"] = time_ns
     return found
 
 

@@ -160,7 +160,8 @@ def table_switches(run: Run) -> Iterator[Finding]:
 
 def transposes(run: Run) -> Iterator[Finding]:
     metrics = run.metrics
-    if metrics.hardware_flops == 0 or metrics.transpose_flops <= 0.1 * metrics.hardware_flops:
+    # A kernel without products is there to transpose.
+    if metrics.model_flops == 0 or metrics.transpose_flops <= 0.1 * metrics.hardware_flops:
         return
     weights = {
         number: float(run.busy[number])

@@ -40,12 +40,13 @@ def reloaded(run: Run) -> Iterator[Finding]:
 
 
 SMALL_BYTES = 2048
+_LEAST_SHARE = 0.02
 
 
 def small_transfers(run: Run) -> Iterator[Finding]:
     timeline = run.timeline
     weights: dict[int, float] = {}
-    moved = transfers = 0.0
+    moved = transfers = taken = 0.0
     for number, (instruction, work, count) in enumerate(
         zip(timeline.instructions, timeline.works, timeline.counts.tolist(), strict=True)
     ):
@@ -57,16 +58,18 @@ def small_transfers(run: Run) -> Iterator[Finding]:
             weights[number] = float(work.transfer.descriptors * count)
             moved += work.transfer.moved_bytes * count
             transfers += count
-    if weights:
+            taken += work.transfer.pool_ns * count
+    if weights and run.share(taken) >= _LEAST_SHARE:
         mean = moved / sum(weights.values())
         yield Finding(
             code="small-transfer",
             message=f"{transfers:,.0f} of {run.metrics.dma_transfers:,} transfers move less than 2 KiB in a row "
             f"({bytes_text(mean)} on average): the DMA engines pay for each row",
             lines=run.lines(weights),
-            evidence={"transfers": transfers, "mean_row_bytes": mean, "moved_bytes": moved},
-            share=min(1.0, moved / max(1, run.metrics.dma_bytes)) * run.metrics.dma_any_active_ratio,
-            source="nki-dma-bandwidth-guide.rst: at least 2 KiB of contiguous data per partition",
+            evidence={"transfers": transfers, "mean_row_bytes": mean, "moved_bytes": moved, "dma_ns": taken},
+            share=run.share(taken),
+            source="nki-dma-bandwidth-guide.rst: at least 2 KiB of contiguous data per partition; the threshold of 2 % "
+            "of the time is assumed",
         )
 
 

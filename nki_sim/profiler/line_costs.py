@@ -88,6 +88,13 @@ def issuing_lines(profile: Profile, file: str | Path) -> set[int]:
     return {span.line for span in spans if Path(span.file).resolve() == wanted}
 
 
+def issuing_files(profile: Profile) -> list[str]:
+    """The files the executed instructions come from, in order of appearance, helpers' included."""
+    run = profile.run
+    sites = dict.fromkeys(run.instructions[number].site for number in np.flatnonzero(run.counts).tolist())
+    return list(dict.fromkeys(span.file for site in sites for span in run.program.spans(site)))
+
+
 def _covers(span: SourceSpan, file: Path, line: int) -> bool:
     return span.line <= line <= max(span.line, span.end_line) and Path(span.file).resolve() == file
 
@@ -142,4 +149,4 @@ def _gap(timeline: Timeline) -> float:
     return float(starts[second & (rows["kind"] != TABLE_LOAD)].min() - rows["end_ns"][first].max())
 
 
-__all__ = ["Charge", "LineCost", "Phase", "Term", "explain_line", "issuing_lines"]
+__all__ = ["Charge", "LineCost", "Phase", "Term", "explain_line", "issuing_files", "issuing_lines"]

@@ -10,17 +10,18 @@ from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import float32
 from nki_sim.program.ir import TensorDecl
 from nki_sim.timing.lanes import MATMUL, TENSOR, TRANSPOSE
-from nki_sim.timing.timeline import Timeline, busy_ns
+from nki_sim.timing.timeline import Timeline, busy_ns, machine_rows
 
 DEFINITIONS: Mapping[str, str] = {
     "mfu_ratio": "model FLOPs of matmuls (2 K M N each, transposes excluded) / (total time x bf16 peak)",
-    "mfu_max_achievable_ratio": "what HBM bandwidth allows at this intensity: intensity / peak intensity, at most 1",
+    "mfu_max_achievable_ratio": "what HBM bandwidth allows: model FLOPs per HBM byte / peak intensity, at most 1",
     "hfu_ratio": "FLOPs of all Tensor engine instructions, transposes included / (total time x bf16 peak)",
     "mbu_ratio": "bytes read from and written to HBM / (total time x HBM bandwidth of the core's stack)",
     "mbu_min_read_ratio": "MBU if every input were read once: bytes of the inputs / (total time x HBM bandwidth)",
     "useful_read_ratio": "share of the bytes read from HBM that was read for the first time",
+    "tensor_engine_active_ratio": "time the Tensor engine streams columns or loads weights / total time",
     "tensor_active_ratio": "time the Tensor engine streams columns / total time",
-    "transpose_ratio": "share of that time spent on transposes",
+    "transpose_ratio": "share of the streaming time spent on transposes",
     "slow_clock_ns": "Tensor engine time lost because its clock was not yet warm",
     "throttled_active_ratio": "the same as a share of the total time",
     "model_flops": "2 K M N over all matmuls",
@@ -28,7 +29,7 @@ DEFINITIONS: Mapping[str, str] = {
     "transpose_flops": "the part of the hardware FLOPs that only moves data",
     "adjusted_hardware_flops": "hardware FLOPs in units of bfloat16 work: float32 counts 4 times, 8-bit half (gen3)",
     "adjusted_transpose_flops": "transpose FLOPs in the same units",
-    "arithmetic_intensity_flops_per_byte": "model FLOPs / bytes read from and written to HBM",
+    "arithmetic_intensity_flops_per_byte": "(hardware - transpose FLOPs) / bytes read from and written to HBM",
     "peak_intensity_flops_per_byte": "bf16 peak / HBM bandwidth: below it memory is the bound, above it arithmetic",
     "dma_active_ratio": "time of the DMA engines together / total time",
     "dma_bytes": "bytes moved by DMA, the larger of what is read and written for each transfer",
@@ -47,6 +48,7 @@ EXPLORER_NAMES: Mapping[str, str] = {
     "mbu_ratio": "mbu_estimated_percent",
     "mbu_min_read_ratio": "mbu_min_read_util_percent",
     "useful_read_ratio": "useful_read_percent",
+    "tensor_engine_active_ratio": "tensor_engine_active_time_percent",
     "throttled_active_ratio": "active_throttled_flops",
     "model_flops": "model_flops",
     "hardware_flops": "hardware_flops",
@@ -75,6 +77,7 @@ class Metrics:
     mbu_ratio: float
     mbu_min_read_ratio: float
     useful_read_ratio: float
+    tensor_engine_active_ratio: float
     tensor_active_ratio: float
     transpose_ratio: float
     slow_clock_ns: float
@@ -109,18 +112,19 @@ def measure(timeline: Timeline) -> Metrics:
     moved, read, written = (int(transfers[name].sum()) for name in ("moved_bytes", "read_bytes", "write_bytes"))
     rows = timeline.rows[timeline.rows["lane"] == TENSOR]
     streamed = busy_ns(rows)
+    machine = machine_rows(timeline)
     # TFLOP/s are 1000 FLOP per ns.
     peak, bandwidth = target["tensor.peak_bf16_tflops"] * 1e3, target["hbm.bandwidth_bytes_per_ns"]
     read_once = sum(min(one.read_bytes, one.read_bytes / max(one.times, 1.0)) for one in reloads(timeline))
     inputs = sum(tensor.nbytes for tensor in timeline.program.inputs)
-    intensity = _ratio(flops, read + written)
     return Metrics(
         mfu_ratio=_ratio(flops, total * peak),
-        mfu_max_achievable_ratio=min(1.0, intensity * bandwidth / peak),
+        mfu_max_achievable_ratio=min(1.0, _ratio(flops, read + written) * bandwidth / peak),
         hfu_ratio=_ratio(hardware, total * peak),
         mbu_ratio=_ratio(read + written, total * bandwidth),
         mbu_min_read_ratio=_ratio(inputs, total * bandwidth),
         useful_read_ratio=_ratio(read_once, read),
+        tensor_engine_active_ratio=_ratio(busy_ns(machine[machine["lane"] == TENSOR]), total),
         tensor_active_ratio=_ratio(streamed, total),
         transpose_ratio=_ratio(busy_ns(rows[rows["kind"] == TRANSPOSE]), streamed),
         slow_clock_ns=timeline.slow_clock_ns,
@@ -130,7 +134,7 @@ def measure(timeline: Timeline) -> Metrics:
         transpose_flops=transposes,
         adjusted_hardware_flops=adjusted,
         adjusted_transpose_flops=adjusted_transposes,
-        arithmetic_intensity_flops_per_byte=intensity,
+        arithmetic_intensity_flops_per_byte=_ratio(hardware - transposes, read + written),
         peak_intensity_flops_per_byte=peak / bandwidth,
         dma_active_ratio=_ratio(timeline.dma_busy_ns, total),
         dma_bytes=moved,

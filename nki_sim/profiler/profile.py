@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nki_sim.profiler import bottleneck, findings
-from nki_sim.profiler.advice import Advice, Simulated, advise, reproduces
+from nki_sim.profiler.advice import Advice, Advised, Simulated, advise, reproduces
 from nki_sim.profiler.critical_path import CriticalPath, find_critical_path
 from nki_sim.profiler.findings import Finding
 from nki_sim.profiler.lines import LineUse, by_line
@@ -30,17 +30,24 @@ if TYPE_CHECKING:
     from nki_sim.memory.allocate import Allocation
 
 
-# A replay takes about 30 µs per instruction, and there are about ten.
-_QUICK_INSTRUCTIONS = 10_000
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineUse:
-    """One engine's share of a run. For "dma", busy_ns is the time of all DMA engines as if they worked together."""
+    """One engine's share of a run. For "dma", busy_ns is the time of all DMA engines as if they worked together.
+
+    dma_triggers   transfers it asked for, which keeps it busy too; no instructions of its own
+    """
 
     busy_ns: float
     active_ratio: float
     instructions: int
+    dma_triggers: int = 0
+
+    def executed(self, trigger: str = "DMA trigger") -> str:
+        """``16``, ``36 DMA triggers``, ``16 + 4 DMA triggers``."""
+        triggers = f"{self.dma_triggers:,} {trigger}{'' if self.dma_triggers == 1 else 's'}"
+        if not self.dma_triggers:
+            return f"{self.instructions:,}"
+        return f"{self.instructions:,} + {triggers}" if self.instructions else triggers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,18 +103,21 @@ class Profile:
         """By name: tensor, vector, scalar, gpsimd, sync, and dma for the DMA engines together."""
         run = self.run
         executed = np.zeros(len(LANES), np.int64)
-        for work, count in zip(run.works, run.counts, strict=True):
+        triggers = [0] * ENGINES
+        for work, count in zip(run.works, run.counts.tolist(), strict=True):
             if work is not None:
                 executed[work.lane] += count
+                if work.transfer is not None:
+                    triggers[work.transfer.trigger] += count
         found: dict[str, EngineUse] = {}
         for lane, name in enumerate(LANES[:ENGINES]):
-            found[name] = self._use(busy_ns(run.rows[run.rows["lane"] == lane]), int(executed[lane]))
+            found[name] = self._use(busy_ns(run.rows[run.rows["lane"] == lane]), int(executed[lane]), triggers[lane])
         found["dma"] = self._use(run.dma_busy_ns, int(executed[ENGINES:].sum()))
         return found
 
-    def _use(self, busy: float, instructions: int) -> EngineUse:
+    def _use(self, busy: float, instructions: int, triggers: int = 0) -> EngineUse:
         ratio = min(1.0, busy / self.total_ns) if self.total_ns else 0.0
-        return EngineUse(busy_ns=busy, active_ratio=ratio, instructions=instructions)
+        return EngineUse(busy_ns=busy, active_ratio=ratio, instructions=instructions, dma_triggers=triggers)
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -149,21 +159,20 @@ class Profile:
 
     def advice(self) -> list[Advice]:
         """What would make it faster, by gain; every gain is the result of a replay. Worked out at the first call."""
-        return self._advice
-
-    @property
-    def advice_is_quick(self) -> bool:
-        """Whether `advice()` takes a moment only: a short program, or worked out already."""
-        return "_advice" in self.__dict__ or int(self.run.counts.sum()) <= _QUICK_INSTRUCTIONS
+        return list(self.advised.found)
 
     @cached_property
     def replayable(self) -> bool:
         """Whether replaying the program as it is gives the profiled time; without that there is no advice."""
-        return reproduces(self.run, self._simulated)
+        return reproduces(self.run, self._simulated, self._allocation)
 
     @cached_property
-    def _advice(self) -> list[Advice]:
-        return advise(self.run, self._simulated) if self.replayable else []
+    def advised(self) -> Advised:
+        """The advice, and the changes that were thought of but gain nothing or were not replayed."""
+        if not self.replayable:
+            return Advised()
+        placement = None if self._allocation is None or self._allocation.separate else self._allocation.placement
+        return advise(self.run, self._simulated, placement=placement)
 
     @cached_property
     def lines(self) -> list[LineUse]:

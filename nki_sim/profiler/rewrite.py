@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from nki_sim.memory.accesses import split
-from nki_sim.memory.bytemap import ByteMap
-from nki_sim.memory.regions import reach
 from nki_sim.program.access import AccessPattern, DynamicOffset, VectorOffset
 from nki_sim.program.ir import Instruction, Item, Loop, Operand, Program, TensorDecl
 
 Moved = tuple[TensorDecl, int]
 """Where the elements of a tensor are now: a tensor, and how many bytes of each partition come before them."""
 
-Change = Callable[[int, Instruction], Sequence[Instruction]]
-"""(flat position, instruction) -> what takes its place."""
+Edits = Mapping[int, Sequence[Instruction]]
+"""Flat position -> what takes the instruction's place."""
 
 
-def rebuild(program: Program, change: Change, tensors: list[TensorDecl] | None = None) -> Program:
-    """`program` with every instruction replaced by what `change` gives for it, and another list of tensors."""
+def rebuild(program: Program, edits: Edits, tensors: list[TensorDecl] | None = None) -> Program:
+    """`program` with the instructions at some positions replaced, and another list of tensors."""
     position = -1
 
     def walk(body: Sequence[Item]) -> list[Item]:
@@ -28,9 +25,12 @@ def rebuild(program: Program, change: Change, tensors: list[TensorDecl] | None =
         for item in body:
             if isinstance(item, Loop):
                 made.append(replace(item, body=walk(item.body)))
+                continue
+            position += 1
+            if position in edits:
+                made += edits[position]
             else:
-                position += 1
-                made += change(position, item)
+                made.append(item)
         return made
 
     kept = program.tensors if tensors is None else tensors
@@ -65,15 +65,23 @@ def changed(
 def redirect(instruction: Instruction, moved: Mapping[int, Moved]) -> Instruction:
     """`instruction` with its operands on the tensors of `moved` (by tensor index); itself when none is concerned."""
     operands: dict[str, Operand] = {}
-    touched = False
+    touched = retyped = False
     for name, value in instruction.operands.items():
-        if isinstance(value, AccessPattern):
+        if type(value) is AccessPattern:
             found = redirect_pattern(value, moved)
-            touched = touched or found is not value
+            if found is not value:
+                touched = True
+                retyped = retyped or found.dtype is not value.dtype
             operands[name] = found
         else:
             operands[name] = value
-    return changed(instruction, operands=operands) if touched else instruction
+    if not touched:
+        return instruction
+    made = changed(instruction, operands=operands)
+    if not retyped:
+        # Only tensors and offsets differ: still recorded alike, and priced alike.
+        made.form = instruction.form
+    return made
 
 
 def redirect_pattern(pattern: AccessPattern, moved: Mapping[int, Moved]) -> AccessPattern:
@@ -91,7 +99,7 @@ def redirect_pattern(pattern: AccessPattern, moved: Mapping[int, Moved]) -> Acce
     tensor, offset_bytes = found
     dtype = tensor.dtype if pattern.dtype is pattern.tensor.dtype else pattern.dtype
     offset = pattern.offset + offset_bytes // dtype.itemsize
-    return pattern.replace(tensor=tensor, dtype=dtype, offset=offset, dynamic=dynamic, vector=vector)
+    return AccessPattern(tensor, dtype, pattern.partition, offset, pattern.dims, dynamic, vector)
 
 
 def is_whole(pattern: AccessPattern) -> bool:
@@ -107,70 +115,8 @@ def is_whole(pattern: AccessPattern) -> bool:
     return expected == tensor.free_elements and pattern.dtype is tensor.dtype
 
 
-def split_versions(program: Program, wanted: set[int], buffers: int | None = None) -> Program | None:
-    """`program` with each wanted tensor split where it is written afresh: a tensor per version, or `buffers` in turn.
-
-    A version begins with a write after reads that does not itself need the old content. None when no wanted tensor has
-    two versions, or when the program has loops. A tensor of which a version reads bytes of an earlier one stays whole.
-    """
-    if any(isinstance(item, Loop) for item in program.body):
-        return None
-    versions = _versions(program, wanted)
-    if not versions:
-        return None
-    tensors = list(program.tensors)
-    copies: dict[tuple[int, int], TensorDecl] = {}
-    for index, at in versions.items():
-        for version in sorted(set(at.values())):
-            slot = version if buffers is None else version % buffers
-            if slot and (index, slot) not in copies:
-                # The allocator finds a place for the copy; the original keeps the one the kernel chose.
-                copies[(index, slot)] = new_tensor(tensors, program.tensors[index], address=None)
-
-    def change(position: int, instruction: Instruction) -> Sequence[Instruction]:
-        moved: dict[int, Moved] = {}
-        for index, at in versions.items():
-            version = at.get(position)
-            if version is None:
-                continue
-            slot = version if buffers is None else version % buffers
-            if slot:
-                moved[index] = (copies[(index, slot)], 0)
-        return (redirect(instruction, moved) if moved else instruction,)
-
-    return rebuild(program, change, tensors)
-
-
-def _versions(program: Program, wanted: set[int]) -> dict[int, dict[int, int]]:
-    """tensor -> flat position -> version, for the wanted tensors that have more than one."""
-    at: dict[int, dict[int, int]] = {index: {} for index in wanted}
-    version: dict[int, int] = dict.fromkeys(wanted, 0)
-    was_read: dict[int, bool] = dict.fromkeys(wanted, False)
-    written: dict[int, ByteMap] = {}
-    for position, instruction in enumerate(program.instructions()):
-        reads, writes = split(instruction)
-        touched = {one[1].tensor.index for one in reads} & wanted
-        for _, pattern, _ in reads:
-            index = pattern.tensor.index
-            if index not in wanted:
-                continue
-            seen = written.get(index)
-            if seen is None or not seen.view(reach(pattern)).all():
-                wanted = wanted - {index}
-            was_read[index] = True
-        for _, pattern in writes:
-            index = pattern.tensor.index
-            if index not in wanted:
-                continue
-            if index not in touched and was_read[index]:
-                version[index] += 1
-                was_read[index] = False
-                written.pop(index, None)
-            touched.add(index)
-            if index not in written:
-                tensor = pattern.tensor
-                written[index] = ByteMap(tensor.partitions, tensor.bytes_per_partition, 0)
-            written[index].fill(reach(pattern), 1)
-        for index in touched & wanted:
-            at[index][position] = version[index]
-    return {index: at[index] for index in wanted if version[index] > 0}
+def redirections(
+    instructions: Sequence[Instruction], positions: Iterable[int], moved: Mapping[int, Moved]
+) -> dict[int, Sequence[Instruction]]:
+    """Edits that redirect the instructions at `positions`."""
+    return {position: (redirect(instructions[position], moved),) for position in positions}

@@ -10,10 +10,12 @@ import numpy as np
 
 from nki_sim.instructions.table import SPECS
 from nki_sim.instructions.validate import check_cached
+from nki_sim.profiler.body import Body
+from nki_sim.profiler.floors import EVERYTHING
 from nki_sim.profiler.lines import lines_of
 from nki_sim.profiler.naming import allocations_of, join_names, spans_of, tile_name
-from nki_sim.profiler.rewrite import Moved, changed, rebuild, redirect
-from nki_sim.profiler.whatif import Change
+from nki_sim.profiler.rewrite import Moved, changed, rebuild, redirections
+from nki_sim.profiler.whatif import Change, Subject
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import bfloat16, float32
 from nki_sim.program.ir import Instruction, Program, TensorDecl
@@ -30,12 +32,12 @@ _SAME_TYPE = frozenset({"nc_transpose", "nc_stream_shuffle"})
 # -- bfloat16 --------------------------------------------------------------------------------------------------------
 
 
-def bfloat16_operands(timeline: Timeline) -> Iterator[Change]:
+def bfloat16_operands(subject: Subject) -> Iterator[Change]:
     """float32 matmul operands held in bfloat16: as a cast on the way into SBUF, and with inputs that are so already."""
-    program = timeline.program
+    timeline, program = subject.timeline, subject.program
     matmuls = [one for one in timeline.instructions if one.op == "nc_matmul" and _has_float32(one)]
     if not matmuls:
-        yield from _cast_inputs(timeline)
+        yield from _cast_inputs(subject)
         return
     tiles = _closure(timeline.instructions, matmuls)
     if not tiles:
@@ -50,7 +52,8 @@ def bfloat16_operands(timeline: Timeline) -> Iterator[Change]:
         how="allocate the tiles that nc_matmul reads with dtype=nl.bfloat16; whoever fills them casts. Products are "
         "still summed in float32; the operands keep 8 bits of mantissa",
         replay=f"{len(tiles):,} tiles retyped, {len(matmuls):,} matmuls take bfloat16",
-        program=_retyped(program, set(tiles)),
+        eases=EVERYTHING,
+        build=partial(_retyped, subject.body, set(tiles)),
     )
     inputs = _inputs_of(timeline.instructions, set(tiles), program)
     if inputs:
@@ -62,13 +65,14 @@ def bfloat16_operands(timeline: Timeline) -> Iterator[Change]:
             lines=sites,
             how=f"pass {named} as bfloat16 arrays and allocate the tiles with their dtype: half the bytes to move, too",
             replay=f"{named} and {len(tiles):,} tiles retyped, {len(matmuls):,} matmuls take bfloat16",
-            program=_retyped(program, set(tiles) | {one.index for one in inputs}),
+            eases=EVERYTHING,
+            build=partial(_retyped, subject.body, set(tiles) | {one.index for one in inputs}),
         )
 
 
-def _cast_inputs(timeline: Timeline) -> Iterator[Change]:
+def _cast_inputs(subject: Subject) -> Iterator[Change]:
     """float32 inputs that the DMA casts to bfloat16 on every load, passed in as bfloat16."""
-    program = timeline.program
+    timeline, program = subject.timeline, subject.program
     tiles: dict[int, TensorDecl] = {}
     for instruction in timeline.instructions:
         dst, src = instruction.operands.get("dst"), instruction.operands.get("src")
@@ -87,7 +91,8 @@ def _cast_inputs(timeline: Timeline) -> Iterator[Change]:
             how=f"pass {named} as bfloat16 arrays: the tiles are bfloat16 already; the DMA has half the bytes to read "
             "and nothing to cast",
             replay=f"{named} retyped",
-            program=_retyped(program, {one.index for one in inputs}),
+            eases=EVERYTHING,
+            build=partial(_retyped, subject.body, {one.index for one in inputs}),
         )
 
 
@@ -135,10 +140,12 @@ def _inputs_of(instructions: Sequence[Instruction], tiles: set[int], program: Pr
     return [one for one in program.inputs if not one.written and one.dtype is float32 and feeds.get(one.index, False)]
 
 
-def _retyped(program: Program, chosen: set[int]) -> Program:
+def _retyped(body: Body, chosen: set[int]) -> Program:
+    program = body.program
     tensors = [replace(one, dtype=bfloat16) if one.index in chosen else one for one in program.tensors]
     moved: dict[int, Moved] = {index: (tensors[index], 0) for index in chosen}
-    made = rebuild(program, lambda _, instruction: (redirect(instruction, moved),), tensors)
+    positions = {position for index in chosen for position in body.touching.get(index, ())}
+    made = rebuild(program, redirections(body.instructions, positions, moved), tensors)
     return replace(made, inputs=[tensors[one.index] for one in program.inputs])
 
 
@@ -150,9 +157,9 @@ def _names(program: Program, tiles: Sequence[TensorDecl]) -> str:
 # -- another engine --------------------------------------------------------------------------------------------------
 
 
-def other_engines(timeline: Timeline) -> Iterator[Change]:
+def other_engines(subject: Subject) -> Iterator[Change]:
     """The lines of a busy engine that take longest, moved to another engine whole or every second time."""
-    program = timeline.program
+    timeline, program = subject.timeline, subject.program
     lines = _movable_lines(timeline)
     longest = sorted(lines, key=lambda key: -sum(lines[key].values()))[:_ENGINE_LINES]
     for key in longest:
@@ -171,7 +178,9 @@ def other_engines(timeline: Timeline) -> Iterator[Change]:
                     lines=spans_of(program, [timeline.instructions[positions[0]].site]),
                     how=f"pass engine=nisa.engine.{other}" + (" in every second pass" if part else ""),
                     replay=f"{len(chosen):,} of {len(positions):,} instructions moved from {engine} to {other}",
-                    program=rebuild(program, partial(_moved, set(chosen), other)),
+                    eases=frozenset({engine}),
+                    build=partial(_given_to, subject.body, chosen, other),
+                    in_place=True,
                 )
 
 
@@ -193,8 +202,9 @@ def _movable_lines(timeline: Timeline) -> dict[tuple[int, str, str], dict[int, f
     return found
 
 
-def _moved(chosen: set[int], engine: str, position: int, instruction: Instruction) -> Sequence[Instruction]:
-    return (changed(instruction, engine=engine, attributes={"engine": engine}) if position in chosen else instruction,)
+def _given_to(body: Body, positions: Sequence[int], engine: str) -> Program:
+    edits = {one: (changed(body.instructions[one], engine=engine, attributes={"engine": engine}),) for one in positions}
+    return rebuild(body.program, edits)
 
 
 def _legal(timeline: Timeline, position: int, engine: str) -> bool:

@@ -1,111 +1,42 @@
 """What-ifs on transfers: loads kept on chip, and neighbouring transfers made into one.
 
-Only what provably leaves the values alone is offered; whether it gains anything is for the replay to say.
+Only what provably leaves the values alone is offered; whether it gains anything is for the replay to say. Programs with
+loops are for whatif_loops.py.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 
-from nki_sim.memory.accesses import split
-from nki_sim.memory.bytemap import ByteMap
-from nki_sim.memory.regions import reach
+from nki_sim.profiler.body import Body, Copy
+from nki_sim.profiler.floors import DMA, TRIGGERS
 from nki_sim.profiler.naming import join_names, spans_of, tile_name
-from nki_sim.profiler.rewrite import (
-    Moved,
-    changed,
-    is_whole,
-    new_tensor,
-    rebuild,
-    redirect,
-    split_versions,
-)
-from nki_sim.profiler.whatif import Change, is_loop_free
+from nki_sim.profiler.rewrite import Moved, changed, new_tensor, rebuild, redirections
+from nki_sim.profiler.whatif import Change, NotTried, Subject
 from nki_sim.profiler.words import bytes_text
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Instruction, Program, TensorDecl
-from nki_sim.timing.timeline import Timeline
+from nki_sim.targets import Target
 
-_MERGES = (2, 4, 8, 16)
+_MERGES = (4, 8, 2, 16)
 _VIEW_DIMS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """A dma_copy between HBM and a whole on-chip tile: `chip` is that tile, `hbm` the other side."""
-
-    position: int
-    instruction: Instruction
-    chip: TensorDecl
-    hbm: AccessPattern
-    load: bool
-
-
-def _copies(program: Program) -> Iterator[_Copy]:
-    """Transfers of whole tiles whose order against other accesses to HBM cannot matter.
-
-    What is loaded is never written, and what is stored is neither read nor stored a second time.
-    """
-    read: set[int] = set()
-    written: dict[int, ByteMap] = {}
-    for instruction in program.instructions():
-        reads, writes = split(instruction)
-        read |= {one[1].tensor.index for one in reads if not one[1].on_chip}
-        for _, pattern in writes:
-            if pattern.on_chip:
-                continue
-            index = pattern.tensor.index
-            seen = written.setdefault(index, ByteMap(1, pattern.tensor.nbytes, 0))
-            touched = reach(pattern)
-            if seen.view(touched).any():
-                read.add(index)
-            seen.fill(touched, 1)
-    for position, instruction in enumerate(program.instructions()):
-        if instruction.op != "dma_copy":
-            continue
-        dst, src = instruction.operands["dst"], instruction.operands["src"]
-        assert isinstance(dst, AccessPattern) and isinstance(src, AccessPattern)
-        chip, hbm, load = (dst, src, True) if dst.on_chip else (src, dst, False)
-        if hbm.on_chip or hbm.is_dynamic or not is_whole(chip):
-            continue
-        if hbm.tensor.index in (written if load else read):
-            continue
-        yield _Copy(position, instruction, chip.tensor, hbm, load)
-
-
-def _uses(program: Program) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
-    """By tensor: flat position of the first and of the last access, number of instructions that write it."""
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    writers: dict[int, int] = {}
-    for position, instruction in enumerate(program.instructions()):
-        reads, writes = split(instruction)
-        for index in {one[1].tensor.index for one in reads} | {one[1].tensor.index for one in writes}:
-            first.setdefault(index, position)
-            last[index] = position
-        for index in {one[1].tensor.index for one in writes}:
-            writers[index] = writers.get(index, 0) + 1
-    return first, last, writers
-
-
-def _versioned(program: Program, tiles: set[int]) -> Program:
-    """`program` with those of `tiles` that are filled or emptied again and again as one tensor per time."""
-    return (split_versions(program, tiles) if tiles else None) or program
+_EASED = frozenset({DMA, TRIGGERS})
 
 
 # -- hoisted loads ---------------------------------------------------------------------------------------------------
 
 
-def hoisted_loads(timeline: Timeline) -> Iterator[Change]:
+def hoisted_loads(subject: Subject) -> Iterator[Change | NotTried]:
     """Each tensor in HBM that is read again and again, and all of them together: their tiles loaded once and kept."""
-    if not is_loop_free(timeline.program):
+    body = subject.body
+    if body.has_loops:
         return
     tiles: dict[int, set[int]] = {}
     seen: set[AccessPattern] = set()
     repeated: set[int] = set()
-    for one in _copies(timeline.program):
+    for one in body.copies:
         if one.load:
             source = one.hbm.tensor.index
             tiles.setdefault(source, set()).add(one.chip.index)
@@ -116,19 +47,15 @@ def hoisted_loads(timeline: Timeline) -> Iterator[Change]:
     if len(options) > 1:
         options.insert(0, repeated)
     for chosen in options:
-        found = _hoisted(timeline.program, chosen, {index for source in chosen for index in tiles[source]})
+        found = _hoisted(body, chosen, {index for source in chosen for index in tiles[source]}, subject.timeline.target)
         if found is not None:
             yield found
 
 
-def _hoisted(original: Program, sources: set[int], tiles: set[int]) -> Change | None:
-    program = _versioned(original, tiles)
-    _, _, writers = _uses(program)
-    groups: dict[tuple[object, ...], list[_Copy]] = {}
-    for one in _copies(program):
-        if one.load and one.hbm.tensor.index in sources and writers[one.chip.index] == 1:
-            groups.setdefault((one.hbm, one.chip.shape, one.chip.dtype), []).append(one)
-    found = [group for group in groups.values() if len(group) > 1]
+def _hoisted(original: Body, sources: set[int], tiles: set[int], target: Target) -> Change | NotTried | None:
+    body = original.split(tiles)
+    program = body.program
+    found = [group for group in body.repeated_loads if group[0].hbm.tensor.index in sources]
     if not found:
         return None
     removed = {one.position for group in found for one in group[1:]}
@@ -136,46 +63,66 @@ def _hoisted(original: Program, sources: set[int], tiles: set[int]) -> Change | 
     names = join_names(tile_name(program, group[0].hbm.tensor) for group in found)
     saved = sum(one.hbm.nbytes for group in found for one in group[1:])
     kept = sum(group[0].chip.bytes_per_partition for group in found)
+    title = f"load each tile of {names} once and keep it"
+    needed = _most_kept(body, found)
+    if needed > target.limit("sbuf_usable_bytes"):
+        return NotTried(title=title, why=f"SBUF is too small for the {bytes_text(needed)} per partition to be kept")
     return Change(
         code="hoist",
         choice=f"hoist {names}",
-        title=f"load each tile of {names} once and keep it",
+        title=title,
         lines=spans_of(program, [one.instruction.site for group in found for one in group]),
         how=f"load a tile where it is first needed, into an allocation of its own, and use that wherever it is needed "
         f"again; together they take {bytes_text(kept)} per partition",
         replay=f"{len(removed):,} repeated loads ({bytes_text(saved)}) removed, their readers given the first copy",
-        program=_without(program, removed, moved),
+        eases=_EASED,
+        build=partial(_without, body, removed, moved),
     )
 
 
-def _without(program: Program, removed: set[int], moved: Mapping[int, Moved]) -> Program:
-    def change(position: int, instruction: Instruction) -> Sequence[Instruction]:
-        return () if position in removed else (redirect(instruction, moved),)
+def _most_kept(body: Body, groups: Sequence[Sequence[Copy]]) -> int:
+    """The most bytes per partition that the kept tiles take at one time, from their first load to their last use."""
+    steps: list[tuple[int, int]] = []
+    for group in groups:
+        size = group[0].chip.bytes_per_partition
+        steps.append((group[0].position, size))
+        steps.append((max(body.touching[one.chip.index][-1] for one in group) + 1, -size))
+    most = now = 0
+    for _, size in sorted(steps):
+        now += size
+        most = max(most, now)
+    return most
 
-    return rebuild(program, change)
+
+def _without(body: Body, removed: set[int], moved: Mapping[int, Moved]) -> Program:
+    positions = {position for index in moved for position in body.touching[index]} - removed
+    edits = redirections(body.instructions, positions, moved)
+    edits.update(dict.fromkeys(removed, ()))
+    return rebuild(body.program, edits)
 
 
 # -- larger transfers ------------------------------------------------------------------------------------------------
 
 
-def merged_transfers(timeline: Timeline) -> Iterator[Change]:
+def merged_transfers(subject: Subject) -> Iterator[Change]:
     """Neighbouring transfers of one line made into one DMA: 2, 4, 8 or 16 at a time, loads and stores."""
-    if not is_loop_free(timeline.program) or len(timeline.transfers) < 2:
+    original = subject.body
+    if original.has_loops or len(subject.timeline.transfers) < 2:
         return
-    lines: dict[tuple[object, ...], list[_Copy]] = {}
-    program = timeline.program
     # Only lines that transfer more than once can merge anything; the tiles of the others stay as they are.
-    sites = Counter(one.instruction.site for one in _copies(program))
-    program = _versioned(program, {one.chip.index for one in _copies(program) if sites[one.instruction.site] > 1})
-    first, last, _ = _uses(program)
-    for one in _copies(program):
-        alone = first[one.chip.index] == one.position if one.load else last[one.chip.index] == one.position
+    sites = Counter(one.instruction.site for one in original.copies)
+    body = original.split({one.chip.index for one in original.copies if sites[one.instruction.site] > 1})
+    program = body.program
+    lines: dict[tuple[object, ...], list[Copy]] = {}
+    for one in body.copies:
+        touched = body.touching[one.chip.index]
+        alone = (touched[0] if one.load else touched[-1]) == one.position
         if one.chip.address is None and alone and one.hbm.dims and one.hbm.dims[0][1] == one.chip.partitions:
             key = (one.instruction.site, one.hbm.tensor.index, one.hbm.dims, one.chip.shape, one.chip.dtype)
             lines.setdefault(key, []).append(one)
     seen = set()
     for number in _MERGES:
-        runs = _compatible([run for copies in lines.values() for run in _runs(copies, number)])
+        runs = _compatible([run for copies in lines.values() for run in runs_of(copies, number)])
         shape = tuple(len(run) for run in runs)
         if not runs or shape in seen:
             continue
@@ -184,7 +131,7 @@ def merged_transfers(timeline: Timeline) -> Iterator[Change]:
         before = sum(one.hbm.nbytes for run in runs for one in run) / sum(shape)
         kinds = {one.load for run in runs for one in run}
         # Tiles used again and again were split for this, and the gain has that in it.
-        fresh = any(one.chip.index >= len(timeline.program.tensors) for run in runs for one in run)
+        fresh = any(one.chip.index >= len(original.program.tensors) for run in runs for one in run)
         verb = "move" if len(kinds) > 1 else "load" if True in kinds else "store"
         yield Change(
             code="merge",
@@ -194,14 +141,16 @@ def merged_transfers(timeline: Timeline) -> Iterator[Change]:
             how=f"allocate one tile [P, {longest}, ...] for {longest} neighbours, afresh each time, transfer it whole, "
             "and give the instructions slices of it",
             replay=f"{sum(shape):,} transfers of {bytes_text(before)} made into {len(runs):,}",
-            program=_merged(program, runs),
+            eases=_EASED,
+            build=partial(merged, body, runs),
+            room=longest,
         )
 
 
-def _runs(copies: Sequence[_Copy], number: int) -> list[list[_Copy]]:
+def runs_of(copies: Sequence[Copy], number: int) -> list[list[Copy]]:
     """Up to `number` successive copies at a time whose HBM sides lie at one distance from each other."""
-    found: list[list[_Copy]] = []
-    run: list[_Copy] = []
+    found: list[list[Copy]] = []
+    run: list[Copy] = []
     for one in copies:
         fits = run and len(run) < number and one.hbm.offset != run[-1].hbm.offset
         if fits and len(run) > 1:
@@ -215,7 +164,7 @@ def _runs(copies: Sequence[_Copy], number: int) -> list[list[_Copy]]:
     return [run for run in found if len(run) > 1 and len(run[0].hbm.dims) < _VIEW_DIMS]
 
 
-def _compatible(runs: Sequence[list[_Copy]]) -> list[list[_Copy]]:
+def _compatible(runs: Sequence[list[Copy]]) -> list[list[Copy]]:
     """The runs that can be made together: a tile is part of one wide tile only, filled whole or emptied whole."""
     owner: dict[int, tuple[int, ...]] = {}
     kept = []
@@ -227,8 +176,9 @@ def _compatible(runs: Sequence[list[_Copy]]) -> list[list[_Copy]]:
     return kept
 
 
-def _merged(program: Program, runs: Sequence[Sequence[_Copy]]) -> Program:
-    tensors = list(program.tensors)
+def merged(body: Body, runs: Sequence[Sequence[Copy]]) -> Program:
+    """Each run of transfers as one, of a tile that has those of the run side by side."""
+    tensors = list(body.program.tensors)
     moved: dict[int, Moved] = {}
     placed: dict[int, Instruction] = {}
     removed: set[int] = set()
@@ -250,10 +200,8 @@ def _merged(program: Program, runs: Sequence[Sequence[_Copy]]) -> Program:
         )
         operands = {"dst": inside, "src": outside} if head.load else {"dst": outside, "src": inside}
         placed[head.position] = changed(head.instruction, operands=operands)
-
-    def change(position: int, instruction: Instruction) -> Sequence[Instruction]:
-        if position in placed:
-            return (placed[position],)
-        return () if position in removed else (redirect(instruction, moved),)
-
-    return rebuild(program, change, tensors)
+    positions = {position for index in moved for position in body.touching[index]} - removed
+    edits = redirections(body.instructions, positions, moved)
+    edits.update(dict.fromkeys(removed, ()))
+    edits.update({position: (instruction,) for position, instruction in placed.items()})
+    return rebuild(body.program, edits, tensors)

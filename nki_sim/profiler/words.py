@@ -34,7 +34,9 @@ def percent(ratio: float) -> str:
 
 
 def times_text(count: float) -> str:
-    """``16 times``, ``2.5 times``."""
+    """``once``, ``16 times``, ``2.5 times``."""
+    if abs(count - 1.0) < 0.05:
+        return "once"
     return f"{count:.0f} times" if abs(count - round(count)) < 0.05 else f"{count:.1f} times"
 
 

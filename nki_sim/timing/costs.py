@@ -2,19 +2,19 @@
 
 The formula gives the cycles an instruction streams; the target's sections add the issue term, the price of a
 per-partition operand, the access to PSUM or SBUF, and the drain that a dependent instruction sees. The floor of the
-formulas (MIN_II) is the issue term under another name, so it is taken out.
+formulas (MIN_II) and GpSimd's start-up (GPSIMD_START) are the issue term under other names, so they are taken out.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from nki_sim.instructions.evaluate import Context, bind, cost, evaluate, holds
 from nki_sim.instructions.roles import WRITTEN
-from nki_sim.instructions.spec import Expression, InstructionSpec, Tree
+from nki_sim.instructions.spec import FIRST_GENERATION, Expression, InstructionSpec, Tree
 from nki_sim.instructions.table import SPECS
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Instruction
@@ -45,7 +45,7 @@ _PRICED = frozenset(
      "tile_position", "tile_size"}
 )  # fmt: skip
 _POINTERS = ("operand0", "operand1", "bias", "scale", "initial")
-_FLOORS = frozenset({"MIN_II"})
+_ISSUE_TERMS = frozenset({"MIN_II", "GPSIMD_START"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,9 @@ class Work:
     model_flops     arithmetic of a matmul; 0 for transposes and everything else
     columns         moving columns of a matmul or transpose
     cells           part of the array it uses, WHOLE_ARRAY or bits of it
-    ports           shared ports it uses; speedup: elements per cycle of a Vector mode that borrows GpSimd's bus
+    ports           shared ports it uses
+    speedup         of a Vector mode that borrows GpSimd's bus, over the same without the mode
+    stream_ns       the part of the interval that such a mode shortens
     formula         the `.isa` formula charged, with its citation
     """
 
@@ -79,6 +81,7 @@ class Work:
     cells: int = WHOLE_ARRAY
     ports: int = 0
     speedup: float = 1.0
+    stream_ns: float = 0.0
     transfer: Transfer | None = None
     formula: str = ""
     citation: str = ""
@@ -147,7 +150,7 @@ def price(instruction: Instruction, target: Target) -> Work:
 def _stream_work(instruction: Instruction, lane: int, target: Target) -> Work:
     """Vector, Scalar and GpSimd: issue + stream, then drain."""
     engine = LANES[lane]
-    cycles, formula, citation = stream_cycles(instruction, target)
+    streamed = stream_cycles(instruction, target)
     operands = instruction.operands
     sources = [
         value
@@ -156,25 +159,26 @@ def _stream_work(instruction: Instruction, lane: int, target: Target) -> Work:
         and name not in WRITTEN[instruction.op]
         and not _is_pointer(instruction, name)
     ]
-    ports, speedup = _ports(instruction, lane, cycles, target)
-    if lane != GPSIMD:
-        cycles += _issue_cycles(instruction, lane, sources, target)
+    ports, speedup = _ports(instruction, lane, streamed, target)
     clock = target[f"{engine}.clock_ghz"]
+    rate = min(clock, target["vector.clock_ghz"]) if streamed.borrowed else clock
+    stream_ns = streamed.cycles / rate
     return Work(
         kind=COMPUTE,
         lane=lane,
-        interval_ns=cycles / clock,
+        interval_ns=stream_ns + _issue_cycles(instruction, lane, sources, target) / clock,
         drain_ns=target[f"{engine}.drain_cycles"] / clock,
         table=_table(instruction, target) if lane == SCALAR else 0,
         ports=ports,
         speedup=speedup,
-        formula=formula,
-        citation=citation,
+        stream_ns=stream_ns,
+        formula=streamed.formula,
+        citation=streamed.citation,
     )
 
 
-def _ports(instruction: Instruction, lane: int, cycles: float, target: Target) -> tuple[int, float]:
-    """(ports, speedup) of a compute instruction that streams `cycles`."""
+def _ports(instruction: Instruction, lane: int, streamed: Streamed, target: Target) -> tuple[int, float]:
+    """(ports, speedup) of a compute instruction."""
     tiles = [tile for tile in instruction.operands.values() if isinstance(tile, AccessPattern)]
     spaces = {tile.tensor.space for tile in tiles}
     if target["vector.exclusive_ports"]:
@@ -182,8 +186,7 @@ def _ports(instruction: Instruction, lane: int, cycles: float, target: Target) -
         return ports | (PSUM_PORT if "psum" in spaces and lane in (VECTOR, SCALAR) else 0), 1.0
     if lane == GPSIMD:
         return BUS_PORT, 1.0
-    speedup = max((tile.free_elements for tile in tiles), default=1) / max(1.0, cycles)
-    return (BUS_PORT, speedup) if lane == VECTOR and speedup > 1.5 else (0, 1.0)
+    return (BUS_PORT, streamed.speedup) if lane == VECTOR and streamed.speedup > 1.0 else (0, 1.0)
 
 
 def _issue_cycles(instruction: Instruction, lane: int, sources: list[AccessPattern], target: Target) -> float:
@@ -265,8 +268,23 @@ def _cells(position: Any, size: Any) -> int:
     return sum(1 << 4 * row + column for row in rows for column in columns)
 
 
-def stream_cycles(instruction: Instruction, target: Target) -> tuple[float, str, str]:
-    """(cycles, formula, citation) of the `.isa` cost without its floor; one element per cycle where there is none."""
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What the `.isa` cost of an instruction says, without its issue term.
+
+    speedup     of a mode that newer generations have, over the slowest formula without it; 1 where none is used
+    borrowed    by GpSimd from Vector: no document gives its rate for what both can do, assumed no faster than Vector's
+    """
+
+    cycles: float
+    formula: str
+    citation: str
+    speedup: float = 1.0
+    borrowed: bool = False
+
+
+def stream_cycles(instruction: Instruction, target: Target) -> Streamed:
+    """The first `.isa` cost that applies; one element per cycle where there is none."""
     spec = SPECS[instruction.op]
     context = Context(
         dims=bind(spec, instruction.operands, instruction.attributes, target),
@@ -275,15 +293,35 @@ def stream_cycles(instruction: Instruction, target: Target) -> tuple[float, str,
         target=target,
         engine=instruction.engine,
     )
+    found: Streamed | None = None
+    plain = 0.0
     for rule in spec.costs:
-        if rule.part == "" and holds(rule.condition, context):
-            if rule.expression is None:
-                break
-            value = evaluate(_without_floor(rule.expression), context)
-            if isinstance(value, (int, float)) and math.isfinite(value):
-                return float(value), rule.expression.text, rule.citation
+        is_mode = rule.condition.since > FIRST_GENERATION
+        if rule.part or (is_mode and found is not None) or not holds(rule.condition, context):
+            continue
+        cycles = _value(rule.expression, context)
+        if cycles is None:
             break
-    return float(_most_elements(spec, instruction)), "", "assumed: one element per cycle"
+        if found is None:
+            formula = rule.expression.text if rule.expression else ""
+            found = Streamed(cycles, formula, rule.citation)
+            if instruction.engine == "gpsimd" and rule.condition.on is None and _on_vector(spec):
+                found = replace(found, citation=f"{rule.citation}; assumed for GpSimd", borrowed=True)
+            if not is_mode:
+                return found
+        plain = max(plain, cycles)
+    if found is None:
+        return Streamed(float(_most_elements(spec, instruction)), "", "assumed: one element per cycle")
+    return replace(found, speedup=max(1.0, plain / max(1.0, found.cycles)))
+
+
+def _on_vector(spec: InstructionSpec) -> bool:
+    return any(rule.engine == "vector" for rule in spec.engines)
+
+
+def _value(expression: Expression | None, context: Context) -> float | None:
+    value = evaluate(_without_issue(expression), context) if expression is not None else None
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _most_elements(spec: InstructionSpec, instruction: Instruction) -> int:
@@ -292,16 +330,17 @@ def _most_elements(spec: InstructionSpec, instruction: Instruction) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _without_floor(expression: Expression) -> Expression:
+def _without_issue(expression: Expression) -> Expression:
     return Expression(text=expression.text, tree=_strip(expression.tree))
 
 
 def _strip(tree: Tree) -> Tree:
-    """The formula with MIN_II taken out of every max()."""
+    """The formula with its issue term taken out of every max() and sum."""
     parts = tuple(
         _strip(part) if isinstance(part, tuple) and part and isinstance(part[0], str) else part for part in tree
     )
-    if parts[:2] == ("call", "max"):
-        kept = tuple(p for p in parts[2:] if not (p[0] == "constant" and p[1] in _FLOORS))
-        return kept[0] if len(kept) == 1 else ("call", "max", *kept)
+    head = 2 if parts[:2] == ("call", "max") else 1 if parts[0] == "+" else 0
+    if head:
+        kept = tuple(p for p in parts[head:] if not (p[0] == "constant" and p[1] in _ISSUE_TERMS))
+        return kept[0] if len(kept) == 1 else (*parts[:head], *kept)
     return parts

@@ -1,77 +1,75 @@
 """Holders: whose bytes are at an address right now, when tensors placed on the same addresses follow each other.
 
-A memory is a row of stretches, each with those who hold it. Claiming a place puts the claimer there and says who was;
-a former holder that also has partitions outside of the place stays beside the new one.
+A memory is a row of stretches, cut wherever a tensor begins or ends, each with those who hold it. Claiming a place
+puts the claimer there and says who was; a former holder that also has partitions outside of the place stays beside the
+new one. This is in the part of Python that timing/native compiles: linked lists.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass
 
-Extent = tuple[int, int, int, int]
-"""(first partition, end partition, first byte, end byte)."""
+from nki_sim.timing.records import State
 
 
-class Placed(Protocol):
-    """Whatever has a place. Told apart by ==, which ought to be identity."""
+@dataclass(slots=True, eq=False)
+class Holder:
+    """One of a list of tensors. Lists that stand in a memory are shared and never change."""
 
-    extent: Extent
+    state: State
+    next: Holder | None = None
 
 
-Holder = TypeVar("Holder", bound=Placed)
+def claim(held: list[Holder | None], state: State, number: int) -> Holder | None:
+    """Give its place to `state`; whoever held some byte of it before, by address, except `state` itself.
 
-
-class Holders(Generic[Holder]):
-    """One memory."""
-
-    __slots__ = ("_held", "_starts")
-
-    def __init__(self) -> None:
-        # Stretch i reaches from _starts[i] to the next start; the last one has no end.
-        self._starts: list[int] = [0]
-        self._held: list[tuple[Holder, ...]] = [()]
-
-    def claim(self, holder: Holder) -> list[Holder]:
-        """Give its place to `holder`; whoever held some byte of it before, by address, except `holder` itself."""
-        first, last, low, high = holder.extent
-        starts, held = self._starts, self._held
-        begin = bisect_right(starts, low) - 1
-        end = bisect_left(starts, high, begin + 1)
-        former: list[Holder] = []
-        beside = False
-        for stretch in held[begin:end]:
-            for one in stretch:
-                if one not in former and one is not holder:
-                    rows = one.extent
-                    if rows[0] < last and first < rows[1]:
-                        former.append(one)
-                        beside = beside or rows[0] < first or last < rows[1]
+    held     by stretch of the memory
+    number   of this claim, so that nobody is named twice
+    """
+    state.claimed = number
+    alone = Holder(state)
+    former: Holder | None = None
+    last: Holder | None = None
+    before: Holder | None = None
+    after = alone
+    for stretch in range(state.begin, state.end):
+        holder = held[stretch]
+        if holder is not before:
+            before = holder
+            after = alone
+            while holder is not None:
+                one = holder.state
+                if one.claimed != number and one.first < state.last and state.first < one.last:
+                    one.claimed = number
+                    named = Holder(one)
+                    if last is None:
+                        former = named
                     else:
-                        beside = True
-        before, after = starts[begin] < low, end == len(starts) or starts[end] != high
-        if beside:
-            middle = [max(low, start) for start in starts[begin:end]]
-            shared = [self._beside(stretch, holder) for stretch in held[begin:end]]
-        elif not before and not after:
-            starts[begin:end] = (low,)
-            held[begin:end] = ((holder,),)
-            return former
-        else:
-            middle, shared = [low], [(holder,)]
-        if before:
-            middle.insert(0, starts[begin])
-            shared.insert(0, held[begin])
-        if after:
-            middle.append(high)
-            shared.append(held[end - 1])
-        starts[begin:end] = middle
-        held[begin:end] = shared
-        return former
+                        last.next = named
+                    last = named
+                holder = holder.next
+            after = beside(before, state, alone)
+        elif holder is None:
+            after = alone
+        held[stretch] = after
+    return former
 
-    @staticmethod
-    def _beside(stretch: tuple[Holder, ...], holder: Holder) -> tuple[Holder, ...]:
-        """`holder`, and those of `stretch` that keep partitions outside of its place."""
-        first, last = holder.extent[:2]
-        kept = [one for one in stretch if one is not holder and (one.extent[0] < first or last < one.extent[1])]
-        return (*kept, holder)
+
+def beside(holders: Holder | None, state: State, alone: Holder) -> Holder:
+    """Those of `holders` that keep partitions outside of its place, then `state`."""
+    first: Holder | None = None
+    last: Holder | None = None
+    while holders is not None:
+        one = holders.state
+        if one is not state and (one.first < state.first or state.last < one.last):
+            kept = Holder(one)
+            if last is None:
+                first = kept
+            else:
+                last.next = kept
+            last = kept
+        holders = holders.next
+    if last is None or first is None:
+        return alone
+    last.next = alone
+    return first

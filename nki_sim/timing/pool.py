@@ -1,8 +1,9 @@
 """DmaPool: the DMA engines and the HBM behind them as one shared resource, first come first served with gaps filled.
 
-Transfers reach the pool in program order but become ready in another; one that is ready early takes the idle time
-before transfers already placed. A transfer that uses c of the n engines for t ns takes c / n of the pool's time and at
-least t ns to pass. This is a fluid approximation: on the device, packets of transfers that share an engine interleave.
+Transfers come in the order in which they ask for it; one that comes a little late, because its queue is served later,
+takes the idle time before transfers already placed. A transfer that uses c of the n engines for t ns takes c / n of
+the pool's time and at least t ns to pass. This is a fluid approximation: on the device, packets of transfers that
+share an engine interleave.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from nki_sim.timing.pool import Intervals
 
 
 class Ports:
-    """All shared ports of a run. Instructions come in program order, so a later one may take an earlier gap."""
+    """All shared ports of a run. Instructions come in the order in which they ask."""
 
     def __init__(self, hand_over_ns: float) -> None:
         self._busy = {port: Intervals() for port in PORTS}
@@ -30,8 +30,8 @@ class Ports:
             if work.lane == GPSIMD:
                 bus.add(start_ns, start_ns + interval)
                 return start_ns, interval
-            slowed = bus.overlap(start_ns, start_ns + interval)
-            return start_ns, min(interval + slowed * (work.speedup - 1.0), interval * work.speedup)
+            slowed = min(bus.overlap(start_ns, start_ns + interval), work.stream_ns)
+            return start_ns, interval + slowed * (work.speedup - 1.0)
         used = [self._busy[port] for port in PORTS if port & work.ports]
         start, waited = start_ns, True
         while waited:

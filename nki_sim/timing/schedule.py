@@ -2,7 +2,11 @@
 
 Each engine takes its instructions in program order; an instruction starts when its engine is free and everything it
 waits for has been signalled. Inside an instruction the machine is deterministic, so a price is charged; only what is
-shared (the DMA pool) or has a memory (the Tensor Engine's clock) is simulated.
+shared (the DMA pool, ports) or has a memory (the Tensor Engine's clock) is simulated.
+
+An engine's instructions are followed until one waits for an instruction that has not been followed yet, or asks for
+what is shared. What is shared goes to whoever asks first in simulated time: when every engine waits, the earliest
+request is served, for whatever the others ask for later comes after it.
 """
 
 from __future__ import annotations
@@ -32,13 +36,14 @@ from nki_sim.timing.lanes import (
     WEIGHT_STALL,
     WHOLE_ARRAY,
 )
-from nki_sim.timing.plan import BACK, Plan, Predecessors
+from nki_sim.timing.plan import Plan
 from nki_sim.timing.ports import Ports, shared
-from nki_sim.timing.queues import DmaQueues, Passage
+from nki_sim.timing.queues import DmaQueues, Request
 from nki_sim.timing.timeline import ROW, TRANSFER_ROW, Rows, Timeline
 from nki_sim.timing.transfers import Transfer
 
 _NAN = float("nan")
+_NO_CAUSE = (NO_STALL, -1)
 _ROW_FIELDS = len(ROW.names or ())
 
 
@@ -61,8 +66,13 @@ class Scheduler:
         self.free = [0.0] * ENGINES
         self.branched = [False] * ENGINES
         self.gate = ClockGate(target)
-        self.ends: list[float] = []
-        self.lanes: list[int] = []
+        # When each instance's results can be seen; negative: not followed yet.
+        self.ends = [-1.0] * len(plan.instances)
+        self.streams = self._streams(hoisting)
+        self.position = [0] * len(self.streams)
+        # Streams by the instance they wait for, and what the others ask for.
+        self.blocked: dict[int, list[int]] = {}
+        self.requests: list[Request] = []
         engine, tensor = target["semaphore.engine_ns"], target["semaphore.to_tensor_ns"]
         self.wake_ns = [engine] * ENGINES
         self.wake_ns[TENSOR] = tensor
@@ -73,7 +83,6 @@ class Scheduler:
         self.table_ns = target["scalar.table_load_ns"]
         self.table = 0
         self.queues = DmaQueues(target)
-        self.hoisting = hoisting
         distinct = {id(work): work for work in plan.works if work is not None}
         self.ports = Ports(engine) if shared(distinct.values()) else None
         # When an engine's sequencer can dispatch its next instruction; the engine itself may still be at work.
@@ -93,55 +102,104 @@ class Scheduler:
         self.fields: list[float] = []
         self.transfers: list[float] = []
 
-    def run(self) -> Timeline:
-        plan = self.plan
-        ends, lanes = self.ends, self.lanes
-        cause = (NO_STALL, -1)
-        for index, (number, work, waits) in enumerate(zip(plan.instances, plan.works, plan.waits, strict=True)):
+    def _streams(self, hoisting: bool) -> list[list[int]]:
+        """The instances each engine takes in order; last, the loads that wait for no engine."""
+        streams: list[list[int]] = [[] for _ in range(ENGINES + 1)]
+        for index, work in enumerate(self.plan.works):
             if work is None:
-                assert number == BACK
-                self._back()
-                ends.append(0.0)
-                lanes.append(0)
-                continue
-            kind = work.kind
-            lane = work.lane
-            transfer = work.transfer
-            if waits:
-                wake = self.trigger_wake_ns if transfer is not None else self.wake_ns[lane]
-                ready, cause = self._ready(waits, wake)
+                for stream in streams[:ENGINES]:
+                    stream.append(index)
+            elif work.transfer is None:
+                streams[work.lane].append(index)
             else:
-                ready = 0.0
-            if kind == COMPUTE:
+                streams[ENGINES if hoisting and work.lane == DMA_LOAD else work.transfer.trigger].append(index)
+        return streams
+
+    def run(self) -> Timeline:
+        runnable = [stream for stream, indices in enumerate(self.streams) if indices]
+        requests = self.requests
+        while True:
+            while runnable:
+                self._follow(runnable.pop(), runnable, None)
+            if not requests:
+                return self._timeline()
+            request = min(requests)
+            requests.remove(request)
+            self._follow(request.stream, runnable, request)
+
+    def _follow(self, stream: int, runnable: list[int], request: Request | None) -> None:
+        """Follow a stream until it has to wait; streams that waited for what it does become runnable.
+
+        `request`: what it asked for, if it is served now.
+        """
+        plan, ends, blocked, requests = self.plan, self.ends, self.blocked, self.requests
+        works, waits, instances, dma_wake = plan.works, plan.waits, plan.instances, self.dma_wake_ns
+        indices = self.streams[stream]
+        size = len(indices)
+        at = self.position[stream]
+        while at < size:
+            index = indices[at]
+            work = works[index]
+            if work is None:
+                self._branch(stream)
+                at += 1
+                continue
+            transfer = work.transfer
+            ready, cause = 0.0, _NO_CAUSE
+            needed = waits[index]
+            if needed:
+                ready, last = -1.0, 0
+                wake = self.trigger_wake_ns if transfer is not None else self.wake_ns[work.lane]
+                for code in needed:
+                    producer = code >> 1
+                    end = ends[producer]
+                    if end < 0.0:
+                        blocked.setdefault(producer, []).append(stream)
+                        self.position[stream] = at
+                        return
+                    signalled = end + (dma_wake if works[producer].lane >= DMA_LOAD else wake)  # type: ignore[union-attr]
+                    if signalled > ready:
+                        ready, last = signalled, code
+                if len(needed) > 1:
+                    # One instruction waits for one semaphore; each further one needs an instruction before it.
+                    ready += self.extra_wait_ns
+                producer = last >> 1
+                lane = works[producer].lane  # type: ignore[union-attr]
+                cause = (REUSE_STALL if last & 1 else 1 + lane, instances[producer])
+            number = instances[index]
+            shares = transfer is not None or (work.ports and self.ports is not None)
+            if shares and request is None:
+                request = self._request(work, stream, ready, index)
+                if runnable or (requests and min(requests) < request):
+                    requests.append(request)
+                    self.position[stream] = at
+                    return
+            if transfer is not None:
+                assert request is not None
+                end = self._transfer(work, transfer, request, ready, cause, number, index)
+            elif work.kind == COMPUTE:
                 end = self._compute(work, ready, cause, number, index)
-            elif transfer is not None:
-                end = self._transfer(work, ready, cause, number, index)
-            elif kind == REGISTER:
+            elif work.kind == REGISTER:
                 end = self._dispatch(work, ready, cause, number, index)
             else:
                 end = self._matmul(work, ready, cause, number, index)
-            ends.append(end)
-            lanes.append(lane)
-        return self._timeline()
+            if shares:
+                request = None
+            ends[index] = end
+            if index in blocked:
+                runnable += blocked.pop(index)
+            at += 1
+        self.position[stream] = at
 
-    def _ready(self, waits: Predecessors, wake: float) -> tuple[float, tuple[int, int]]:
-        """When the last signal arrives, and (stall, instruction) that it comes from."""
-        ends, lanes, dma = self.ends, self.lanes, self.dma_wake_ns
-        if len(waits) == 1:
-            last = waits[0]
-            producer = last >> 1
-            ready = ends[producer] + (dma if lanes[producer] >= DMA_LOAD else wake)
-        else:
-            ready, last = -1.0, 0
-            for code in waits:
-                producer = code >> 1
-                at = ends[producer] + (dma if lanes[producer] >= DMA_LOAD else wake)
-                if at > ready:
-                    ready, last = at, code
-            producer = last >> 1
-            # One instruction waits for one semaphore; each further one needs an instruction of its own before it.
-            ready += self.extra_wait_ns
-        return ready, (REUSE_STALL if last & 1 else 1 + lanes[producer], self.plan.instances[producer])
+    def _request(self, work: Work, stream: int, ready: float, index: int) -> Request:
+        """When an instruction asks for what it shares: the DMA engines, or a port."""
+        transfer = work.transfer
+        if transfer is None:
+            return Request(max(ready, self.free[stream], self.issued[stream]), index, stream)
+        if stream == ENGINES:
+            return self.queues.request_hoisted(transfer, index, stream, ready)
+        free = self.free[stream] if self.queues.occupies(transfer) else self.issued[stream]
+        return self.queues.request(transfer, index, free, ready)
 
     def _compute(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
         lane = work.lane
@@ -187,43 +245,40 @@ class Scheduler:
         self.fields += (lane, work.kind, start, end, end, number, index, stall, start - free, waited, _NAN)
         return max(end, self.complete[lane])
 
-    def _transfer(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
-        transfer = work.transfer
-        assert transfer is not None
-        lane = transfer.trigger
-        if self.hoisting and transfer.read_bytes and not transfer.write_bytes:
-            return self._hoisted(work, transfer, ready, cause, number, index)
-        occupies = self.queues.occupies(transfer)
-        free = self.free[lane] if occupies else self.issued[lane]
-        passed = self.queues.trigger(transfer, free, ready, not self.fields)
-        start, trigger_end, sequencer_free, queued = passed[:4]
-        stall, waited = NO_STALL, -1
-        if ready > free:
-            stall, waited = cause
-        elif queued:
-            stall = QUEUE_STALL
-        self.issued[lane] = sequencer_free
-        if occupies:
-            self.free[lane] = sequencer_free
-        self.fields += (
-            lane, TRIGGER, start, sequencer_free, trigger_end, number, index, stall, start - free, waited, _NAN,
-        )  # fmt: skip
-        return self._packets(work, transfer, passed, number, index)
-
-    def _hoisted(
-        self, work: Work, transfer: Transfer, ready: float, cause: tuple[int, int], number: int, index: int
+    def _transfer(
+        self,
+        work: Work,
+        transfer: Transfer,
+        request: Request,
+        ready: float,
+        cause: tuple[int, int],
+        number: int,
+        index: int,
     ) -> float:
-        """A load that does not wait for what stands before it on its engine, only for its data and its buffer."""
-        passed = self.queues.hoist(transfer, ready, not self.fields)
-        stall, waited = cause if ready > 0.0 and passed.start_ns == ready else (NO_STALL, -1)
-        self.fields += (
-            transfer.trigger, TRIGGER, passed.start_ns, passed.start_ns, passed.trigger_end_ns, number, index, stall,
-            0.0, waited, _NAN,
-        )  # fmt: skip
-        return self._packets(work, transfer, passed, number, index)
-
-    def _packets(self, work: Work, transfer: Transfer, passed: Passage, number: int, index: int) -> float:
-        """The rows of a transfer's packets; returns its completion."""
+        """The rows of a transfer that is served: its trigger and its packets; returns its completion."""
+        lane = transfer.trigger
+        start = request.start_ns
+        stall, waited = NO_STALL, -1
+        if request.stream == ENGINES:
+            # A hoisted load waits for nothing that stands before it, only for its data and its buffer.
+            trigger_end, free, begin, done, end = self.queues.pass_hoisted(transfer, request)
+            if ready > 0.0 and start == ready:
+                stall, waited = cause
+            self.fields += (lane, TRIGGER, start, start, trigger_end, number, index, stall, 0.0, waited, _NAN)
+        else:
+            occupies = self.queues.occupies(transfer)
+            was_free = self.free[lane] if occupies else self.issued[lane]
+            trigger_end, free, begin, done, end = self.queues.pass_on(transfer, request)
+            if ready > was_free:
+                stall, waited = cause
+            elif request.queued:
+                stall = QUEUE_STALL
+            self.issued[lane] = free
+            if occupies:
+                self.free[lane] = free
+            self.fields += (
+                lane, TRIGGER, start, free, trigger_end, number, index, stall, start - was_free, waited, _NAN,
+            )  # fmt: skip
         self.transfers += (
             len(self.fields) // _ROW_FIELDS,
             transfer.engines,
@@ -234,11 +289,9 @@ class Scheduler:
             transfer.write_bytes,
             transfer.pool_ns,
         )
-        first, begin, done, end = passed[4:]
+        first = start + transfer.first_ns
         stall = QUEUE_STALL if begin > first else NO_STALL
-        self.fields += (
-            work.lane, TRANSFER, begin, done, end, number, index, stall, begin - first, -1, _NAN,
-        )  # fmt: skip
+        self.fields += (work.lane, TRANSFER, begin, done, end, number, index, stall, begin - first, -1, _NAN)
         return end
 
     def _matmul(self, work: Work, ready: float, cause: tuple[int, int], number: int, index: int) -> float:
@@ -301,16 +354,23 @@ class Scheduler:
         self.cells = [until if cells >> bit & 1 else time for bit, time in enumerate(self.cells)]
         return max(self.cells)
 
-    def _back(self) -> None:
-        for lane in range(ENGINES):
-            self.free[lane] += self.branch_ns
-            self.issued[lane] = self.free[lane]
-            self.branched[lane] = True
+    def _branch(self, stream: int) -> None:
+        """A loop's back edge, which every engine takes for itself."""
+        self.free[stream] += self.branch_ns
+        self.issued[stream] = self.free[stream]
+        self.branched[stream] = True
 
     def _timeline(self) -> Timeline:
         plan = self.plan
         rows = _structured(self.fields, ROW)
         transfers = _structured(self.transfers, TRANSFER_ROW)
+        # Rows were written as instructions were followed; a reader expects them in program order.
+        order = np.argsort(rows["instance"], kind="stable")
+        rows = rows[order]
+        places = np.empty(len(order), np.int64)
+        places[order] = np.arange(len(order))
+        transfers["row"] = places[transfers["row"]]
+        transfers = transfers[np.argsort(transfers["row"], kind="stable")]
         works: list[Work | None] = [None] * len(plan.instructions)
         counts = np.zeros(len(plan.instructions), np.int64)
         for number, work in zip(plan.instances, plan.works, strict=True):

@@ -13,6 +13,9 @@ from nki_sim.program.ir import Instruction
 from nki_sim.targets import Target
 from nki_sim.timing.lanes import DMA_COPY, DMA_LOAD, DMA_STORE, GPSIMD, LANE_OF, SYNC
 
+_SMALLEST_CUT_BYTES = 512
+"""nki-dma-overview.rst: transfers under 512 bytes are inefficient."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
@@ -24,7 +27,7 @@ class Transfer:
     descriptors     contiguous runs
     run_bytes       bytes of one run, the larger side
     engines         DMA engines that share the work
-    engine_ns       time each of them is busy
+    engine_ns       time each of them takes, first byte to last
     prepare_ns      software on the triggering engine before the trigger
     trigger_ns      time the trigger occupies its engine, unless the queue is full
     spacing_ns      least time between two triggers on that engine
@@ -65,14 +68,19 @@ def contiguous_run(pattern: AccessPattern) -> int:
     return count if stride == 1 else 1
 
 
-def descriptors_of(dst: AccessPattern, src: AccessPattern, limit_bytes: int) -> tuple[int, int]:
-    """(number, bytes of the larger side) of the runs contiguous on both sides, cut at `limit_bytes`."""
+def descriptors_of(dst: AccessPattern, src: AccessPattern, limit_bytes: int, engines: int = 1) -> tuple[int, int]:
+    """(number, bytes of the larger side) of the runs contiguous on both sides, cut at `limit_bytes`.
+
+    Between two places in HBM a run is cut for all `engines` to take part (assumed), but not under 512 bytes.
+    """
     elements = max(1, src.elements)
     size = max(dst.dtype.itemsize, src.dtype.itemsize)
     one, other = contiguous_run(dst), contiguous_run(src)
     run = min(one, other)
     # Runs of unequal length cut each other; where the shorter divides the longer, nothing is left over.
     count = ceil(elements / run) if max(one, other) % run == 0 else ceil(elements / one) + ceil(elements / other)
+    if not dst.on_chip and not src.on_chip:
+        limit_bytes = min(limit_bytes, max(_SMALLEST_CUT_BYTES, ceil(elements * size / engines)))
     run_bytes = max(1, elements * size // count)
     if run_bytes > limit_bytes:
         pieces = ceil(run_bytes / limit_bytes)
@@ -83,16 +91,18 @@ def descriptors_of(dst: AccessPattern, src: AccessPattern, limit_bytes: int) -> 
 def choose_mode(instruction: Instruction, dst: AccessPattern, src: AccessPattern, target: Target) -> str:
     """Who makes the descriptors when the kernel leaves it to the compiler.
 
-    Assumed, after nki-dge.rst: indirect addresses need software; hardware takes the rest where there is any, except
-    when it would have to cast or when GpSimd, which it does not serve, triggers the store; otherwise a fixed address
-    has its descriptors ready in HBM.
+    Assumed, after nki-dge.rst and the profiles of attention in bfloat16: indirect addresses need software; hardware
+    takes the rest where there is any, except when it would have to cast or when GpSimd, which it does not serve,
+    triggers the store; those are software's. Without hardware a fixed address has its descriptors ready in HBM.
     """
     asked = instruction.attributes.get("dge_mode")
     if asked in ("hwdge", "swdge", "none"):
         return str(asked)
     if dst.vector is not None or src.vector is not None:
         return "swdge"
-    if target["dma.hwdge"] and dst.dtype is src.dtype:
+    if target["dma.hwdge"]:
+        if dst.dtype is not src.dtype:
+            return "swdge"
         on_gpsimd = src.on_chip and not dst.on_chip and bool(target["dma.store_on_gpsimd"])
         return "swdge" if on_gpsimd and instruction.attributes.get("engine") not in LANE_OF else "hwdge"
     return "swdge" if dst.is_dynamic or src.is_dynamic else "none"
@@ -110,7 +120,8 @@ def transfer_of(instruction: Instruction, target: Target) -> Transfer:
     else:
         lane = DMA_COPY
     mode = choose_mode(instruction, dst, src, target)
-    descriptors, run_bytes = descriptors_of(dst, src, int(target["dma.descriptor_max_bytes"]))
+    limit, engines = int(target["dma.descriptor_max_bytes"]), int(target["dma.engines"])
+    descriptors, run_bytes = descriptors_of(dst, src, limit, engines)
     return priced(
         target,
         lane=lane,
@@ -118,6 +129,7 @@ def transfer_of(instruction: Instruction, target: Target) -> Transfer:
         mode=mode,
         descriptors=descriptors,
         run_bytes=run_bytes,
+        casts=dst.dtype is not src.dtype,
         engines=_engines(dst, src, descriptors, target),
         read_bytes=src.nbytes if reads_hbm else 0,
         write_bytes=dst.nbytes if writes_hbm else 0,
@@ -137,11 +149,13 @@ def priced(
     read_bytes: int,
     write_bytes: int,
     moved_bytes: int,
+    casts: bool = False,
 ) -> Transfer:
     """A transfer of `descriptors` runs over `engines` engines, with the times the target's [dma] section gives it."""
-    engine_ns = ceil(descriptors / engines) * (
-        target["dma.descriptor_ns"] + run_bytes / target["dma.engine_bytes_per_ns"]
-    )
+    rate = target["dma.engine_bytes_per_ns"]
+    busy_ns = ceil(descriptors / engines) * (target["dma.descriptor_ns"] + run_bytes / rate)
+    # A cast delays each descriptor but not the one behind it.
+    engine_ns = busy_ns + (target["dma.cast_ns"] if casts else 0.0)
     prepare_ns = 0.0
     if mode == "hwdge":
         trigger_ns, spacing_ns = target["dma.hwdge_trigger_ns"], target["dma.hwdge_interval_ns"]
@@ -158,9 +172,9 @@ def priced(
     tail_ns = target["dma.stagger_ns"] * others
     if read_bytes:
         spread = target["dma.read_spread_ratio"] * others / max(1.0, target["dma.engines"] - 1)
-        tail_ns += target["dma.read_latency_ns"] + spread * engine_ns
+        tail_ns += target["dma.read_latency_ns"] + spread * min(busy_ns, target["dma.read_spread_limit_ns"])
     pool_ns = max(
-        engine_ns * engines / target["dma.engines"],
+        busy_ns * engines / target["dma.engines"],
         moved_bytes / target["dma.aggregate_bytes_per_ns"],
         (read_bytes + write_bytes) / target["hbm.bandwidth_bytes_per_ns"],
     )

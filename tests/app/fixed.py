@@ -22,13 +22,14 @@ DRAIN_NS = 40.0
 FIRST_PACKET_NS = 500.0
 
 
-def fixed_profile(tiles: int = 2, *, slower: float = 1.0, target: str = "trn2") -> Profile:
-    """`tiles` x 2 products of [128, 128] and [128, 512] tiles; `slower` stretches every duration."""
+def fixed_profile(tiles: int = 2, *, slower: float = 1.0, target: str = "trn2", overlapping: bool = False) -> Profile:
+    """`tiles` x 2 products of [128, 128] and [128, 512] tiles; `slower` stretches every duration; `overlapping` lets
+    a transfer begin before the one ahead of it ends."""
     build = tiled_matmul(tiles, target)
     chip = load(target)
     allocation = allocate(build.program, chip)
     timeline = simulate(build.program, allocation.placement, chip)
-    return Profile(build.program, with_fixed_times(timeline, slower), chip, allocation=allocation)
+    return Profile(build.program, with_fixed_times(timeline, slower, overlapping), chip, allocation=allocation)
 
 
 def tiled_matmul(tiles: int, target: str = "trn2") -> Timed:
@@ -54,7 +55,7 @@ def tiled_matmul(tiles: int, target: str = "trn2") -> Timed:
     return build
 
 
-def with_fixed_times(timeline: Timeline, slower: float = 1.0) -> Timeline:
+def with_fixed_times(timeline: Timeline, slower: float = 1.0, overlapping: bool = False) -> Timeline:
     """The timeline with every duration from DURATIONS_NS and starts that follow from lanes and waits alone."""
     rows = timeline.rows.copy()
     free: dict[Any, float] = {}
@@ -65,7 +66,7 @@ def with_fixed_times(timeline: Timeline, slower: float = 1.0) -> Timeline:
         lane_free = free.get(lane, 0.0)
         start, stall, cause = lane_free, 0, -1
         if kind == TRANSFER:
-            start = max(start, triggered + FIRST_PACKET_NS)
+            start = max(0.0 if overlapping else start, triggered + FIRST_PACKET_NS)
         else:
             for code in timeline.waits[instance]:
                 end, producer_lane, producer = ends[code >> 1]

@@ -14,9 +14,12 @@ from nki_sim.profiler.profile import Profile
 
 
 class QuietApp(ViewApp):
-    """Charged terms, which follow the timing model's constants, stay out of the screens that are compared."""
+    """Charged terms and advice, which follow the model's constants, stay out of the screens that are compared."""
 
     REST_S = 1e6
+
+    def _await_advice(self) -> None:
+        pass
 
 
 async def with_app(
@@ -35,6 +38,8 @@ async def with_app(
 
 def restart(app: ViewApp) -> None:
     """The app as it began."""
+    for run in app.runs:
+        run.arranged = run.folded
     app.state = State(app.runs, app.state.window.cells)
     app.pane_view = PaneView()
     app.expanded = False

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nki_sim.profiler.app.compare import verdict
+from nki_sim.profiler.app import jumps
 from nki_sim.profiler.app.graph import Graph
 from nki_sim.profiler.app.inspector import Charges
 from nki_sim.profiler.app.lanes import lane_lines
@@ -199,7 +199,7 @@ def test_stalls_are_visited_once_each_and_back(state: State, run: Run, everywher
     seen: list[float] = []
     for _ in range(200):
         state.message = ""
-        state.stall(1, everywhere=everywhere)
+        jumps.stall(state, 1, everywhere=everywhere)
         if state.message.startswith("no "):
             break
         assert state.selected is not None
@@ -211,7 +211,7 @@ def test_stalls_are_visited_once_each_and_back(state: State, run: Run, everywher
     long &= rows["start_ns"] > run.timeline.rows["start_ns"][first.row if first else 0]
     expected = rows["start_ns"][long & ((rows["lane"] == 0) | everywhere)]
     assert seen == sorted(set(expected.tolist()))
-    state.stall(-1, everywhere=everywhere)
+    jumps.stall(state, -1, everywhere=everywhere)
     assert state.selected is not None and rows["start_ns"][state.selected.row] == seen[-2]
 
 
@@ -219,9 +219,9 @@ def test_following_and_coming_back(state: State, run: Run) -> None:
     state.search("tensor_copy")
     copy = state.selected
     assert copy is not None
-    state.follow(False)
+    jumps.follow(state, False)
     assert state.selected is not None and run.label(state.selected.row) == "matmul"
-    state.follow(True)
+    jumps.follow(state, True)
     assert state.selected is not None and state.selected.row == copy.row
     state.back()
     state.back()
@@ -236,10 +236,10 @@ def test_a_transfer_leads_to_its_trigger(state: State, run: Run) -> None:
     state.select(0)
     transfer = state.selected
     assert transfer is not None
-    state.follow(False)
+    jumps.follow(state, False)
     assert state.selected is not None and run.label(state.selected.row) == "trigger"
     assert state.selected.instance == transfer.instance
-    state.follow(True)
+    jumps.follow(state, True)
     assert state.selected is not None and state.selected.row == transfer.row
 
 
@@ -278,7 +278,7 @@ def test_lines_have_the_screen_s_size_whatever_was_done(run: Run, cells: int, li
         lambda: state.step(3), lambda: state.step(-9), lambda: state.pan(0.5), lambda: state.pan(-0.5),
         state.home, state.end, lambda: state.move_lane(1), lambda: state.move_lane(-1), lambda: state.zoom(2.0),
         lambda: state.zoom(0.5), state.whole, state.frame, lambda: state.neighbour(1), lambda: state.neighbour(-1),
-        lambda: state.stall(1), state.toggle_mark, lambda: state.follow(True),
+        lambda: jumps.stall(state, 1), state.toggle_mark, lambda: jumps.follow(state, True),
     ]  # fmt: skip
     for key in keys:
         commands[key]()
@@ -321,7 +321,6 @@ def test_tensors_alive_are_found_without_a_scan(run: Run) -> None:
     for time in np.linspace(0, run.total_ns, 50):
         expected = {id(one) for one in found.alive_at(float(time))}
         assert {id(one) for one in view.alive_at(float(time), 1000)} == expected
-        assert view.held.at(float(time)) == sum(one.end_byte - one.start_byte for one in found.alive_at(float(time)))
 
 
 def test_two_runs_share_lanes_by_name() -> None:
@@ -331,8 +330,6 @@ def test_two_runs_share_lanes_by_name() -> None:
     assert [run for run, _ in names] == [0, 1] * (len(names) // 2)
     assert all(one[1] == other[1] for one, other in zip(names[::2], names[1::2], strict=True))
     assert state.window.total_ns == b.total_ns
-    assert verdict(a, b).startswith("B takes ") and verdict(b, a) == verdict(a, b)
-    assert verdict(a, a) == "A takes as long as A"
 
 
 # -- text -------------------------------------------------------------------------------------------------------------
@@ -347,6 +344,7 @@ def test_fit_gives_the_width_asked_for(pieces: list[tuple[str, str]], width: int
 
 def test_wrapped_and_aligned() -> None:
     assert [plain(one) for one in wrap("one two three", 9, "  ", "- ")] == ["- one two", "  three"]
+    assert [plain(one) for one in wrap("takes 12 % of 3 µs", 8)] == ["takes", "12 % of", "3 µs"]
     assert columns([("a", "10"), ("bcd", "9")], right=(1,)) == ["a    10", "bcd   9"]
     assert columns([]) == []
 

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from benchmarks.bench_app import synthetic_profile
-from nki_sim.profiler.app import model
+from nki_sim.profiler.app import jumps, model
 from nki_sim.profiler.app.inspector import Charges, instruction_pane
 from nki_sim.profiler.app.lanes import lane_lines
 from nki_sim.profiler.app.memory import MemoryViews, memory_pane
 from nki_sim.profiler.app.model import Run
+from nki_sim.profiler.app.panes import Content
+from nki_sim.profiler.app.path import path_pane
 from nki_sim.profiler.app.region import region_pane
 from nki_sim.profiler.app.state import State
 from nki_sim.profiler.app.tally import LEAST_BLOCK, Tally
-from nki_sim.profiler.app.tracks import Longest, Track, Union
+from nki_sim.profiler.app.tracks import Level, Longest, Track, Union
 
 WIDTH, HEIGHT = 100, 12
 
@@ -62,7 +64,7 @@ def counted(value: Any, meter: Meter) -> Any:
         return found
     if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
         return [counted(one, meter) for one in value]
-    if isinstance(value, (Track, Union, Longest, Tally)):
+    if isinstance(value, (Track, Union, Level, Longest, Tally)):
         for name in type(value).__slots__:  # numbers among them stay as they are
             setattr(value, name, counted(getattr(value, name), meter))
     return value
@@ -74,11 +76,16 @@ def metered(profile: Any) -> tuple[State, Meter, MemoryViews]:
     for lane in run.lanes:
         for name in model.Lane.__slots__:
             object.__setattr__(lane, name, counted(getattr(lane, name), meter))
+    critical = run.critical
+    for name in ("starts", "ends", "rows", "first", "step_starts", "_stop", "_by_row", "_sorted_rows"):
+        setattr(critical, name, counted(getattr(critical, name), meter))
+    for _, work, wait in critical._tracks(run):
+        counted(work, meter), counted(wait, meter)
     views = MemoryViews([run])
     for space in run.memory:
         view = views.of(run, space)
         assert view is not None
-        for band in view.bands(HEIGHT - 2):
+        for band in view.bands(HEIGHT - 3):
             band.blocks = counted(band.blocks, meter)
             counted(band.track, meter)
             for name in ("times", "values", "before"):
@@ -110,16 +117,26 @@ def near(state: State) -> None:
     state.chosen = None
 
 
+def with_path(state: State, draw: Any = lambda state, width: lane_lines(state, width, HEIGHT)) -> None:
+    state.path_shown = True
+    content = draw(state, WIDTH)
+    if isinstance(content, Content):
+        content.stretch(0, HEIGHT)
+
+
 ACTIONS = {
     "lanes": lambda state, views: lane_lines(state, WIDTH, HEIGHT),
     "instruction": lambda state, views: instruction_pane(state, WIDTH, Charges()),
     "region": lambda state, views: region_pane(state, WIDTH),
     "memory": lambda state, views: memory_pane(state, WIDTH, HEIGHT, views),
-    "next stall": lambda state, views: state.stall(1, everywhere=True),
-    "previous stall": lambda state, views: state.stall(-1),
+    "next stall": lambda state, views: jumps.stall(state, 1, everywhere=True),
+    "previous stall": lambda state, views: jumps.stall(state, -1),
     "next instruction": lambda state, views: state.neighbour(1),
     "right": lambda state, views: state.step(1),
-    "follow": lambda state, views: state.follow(False),
+    "next step of the path": lambda state, views: jumps.path_step(state, 1),
+    "path on the lanes": lambda state, views: with_path(state),
+    "path": lambda state, views: with_path(state, path_pane),
+    "follow": lambda state, views: jumps.follow(state, False),
 }
 
 

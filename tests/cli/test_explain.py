@@ -56,9 +56,31 @@ def test_given_arguments_are_used(nki_sim: Invoke) -> None:
     assert "tensor_copy, vector: 1 execution," in done.stdout and "F = 256" in done.stdout
 
 
+def test_a_line_of_another_file_is_explained_for_the_kernel_that_reaches_it(nki_sim: Invoke) -> None:
+    done = nki_sim("explain helpers.py:9 --kernel uses_helpers.py::twice")
+    assert done.exit_code == 0 and done.stderr == ""
+    assert done.stdout.startswith("helpers.py:9  in twice on trn2\n  nisa.dma_copy(dst=tile, src=source)\n")
+    assert "dma_copy, dma load: 1 execution," in done.stdout
+
+
 @pytest.mark.parametrize(
     "command, message",
     [
+        (
+            "helpers.py:9",
+            "helpers.py has no kernel: no function decorated with @kernel or @nki.jit; name the one that "
+            "reaches the line: --kernel FILE[::KERNEL]",
+        ),
+        (
+            "helpers.py:3 --kernel uses_helpers.py::twice",
+            "helpers.py:3 issued no instruction; lines nearby that did: 9",
+        ),
+        (
+            "foreign.py:3 --kernel uses_helpers.py::twice",
+            "nor did any line of the file: the kernel's instructions come from helpers.py, uses_helpers.py",
+        ),
+        ("profiled.py::keeping:3 --kernel profiled.py", "two kernels are named: ::keeping and --kernel profiled.py"),
+        ("nc_matmul --kernel profiled.py", "--kernel goes with FILE:LINE"),
         ("profiled.py::keeping:1", "issued no instruction; lines nearby that did: "),
         ("missing.py:3", "missing.py: no such file"),
         ("profiled.py::other:3", "has no kernel 'other'"),
@@ -67,7 +89,7 @@ def test_given_arguments_are_used(nki_sim: Invoke) -> None:
     ],
 )
 def test_what_cannot_be_explained_is_a_usage_error(nki_sim: Invoke, command: str, message: str) -> None:
-    done = nki_sim(f"explain {command}")
+    done = nki_sim(f"explain {command}", width=400)
     assert done.exit_code == 2
     assert message in " ".join(done.stderr.split())
 

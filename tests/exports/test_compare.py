@@ -72,6 +72,24 @@ def test_differences_change_sign_with_the_sides(matmul: Profile, looped: Profile
         assert by_name(getattr(there, name)) == {n: -d for n, d in by_name(getattr(back, name)).items()}
 
 
+def test_the_critical_path_explains_all_of_the_difference(matmul: Profile, looped: Profile) -> None:
+    found = compare(matmul.to_json(), looped.to_json())
+    # Parts that differ by less than half a nanosecond are not listed.
+    assert sum(one.difference for one in found.path) == pytest.approx(found.total.difference, abs=20.0)
+    word = "less" if found.total.difference < 0 else "more"
+    assert "the critical path has " in found.why and f' {word} of "' in found.why
+    assert found.path[0].name in found.why
+    assert found.to_json()["why"] == found.why
+
+
+def test_triggers_that_move_to_another_queue_are_counted(matmul: Profile) -> None:
+    before, after = matmul.to_json(), matmul.to_json()
+    asked = before["engines"]["sync"]["dma_triggers"]
+    after["engines"]["sync"]["dma_triggers"] = 0
+    found = {one.name: (one.before, one.after) for one in compare(before, after).executions}
+    assert found == {"DMA triggers (sync)": (asked, 0.0)}
+
+
 def test_what_is_listed_is_what_differs(matmul: Profile) -> None:
     before = matmul.to_json()
     after = copy.deepcopy(before)

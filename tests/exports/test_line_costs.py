@@ -14,6 +14,8 @@ from nki_sim.program.dtypes import bfloat16
 from nki_sim.targets import NAMES, load
 from nki_sim.timing import simulate
 from nki_sim.timing.timeline import machine_rows
+from tests.profiler.programs import placed
+from tests.support.ir import part
 from tests.timing.building import Timed
 
 
@@ -75,6 +77,19 @@ def test_every_executed_instruction_is_found_on_its_line(some: Profile) -> None:
     innermost = {(s.file, s.line) for n in range(len(some.run.instructions)) for s in some.run.spans(n)[:1]}
     executed = sum(c.executions for file, line in innermost for c in explain_line(some, file, line).charges)
     assert executed == int(some.run.counts.sum())
+
+
+def test_a_wait_for_the_place_of_another_tile_shows_its_signal() -> None:
+    """Two tiles at one address: the signal runs from the last reader of one to the first writer of the other."""
+    build = Timed()
+    source = build.input(128, 4096)
+    tiles = [build.sbuf(128, 2048, address=(0, 0)) for _ in range(2)]
+    for number, tile in enumerate(tiles):
+        build.move(tile, part(source, None, slice(2048 * number, 2048 * number + 2048)))
+        build.by_vector(build.sbuf(128, 2048), tile, 2.0)
+    profile, _ = placed(build)
+    signals = [phase.name for found in explained(profile) for phase in found.signals]
+    assert "signal from tensor_scalar, buffer reuse" in signals
 
 
 @pytest.mark.parametrize("target", NAMES)

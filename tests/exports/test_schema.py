@@ -55,7 +55,7 @@ def test_the_schema_covers_every_field(profile: Profile) -> None:
 def test_every_field_of_the_schema_occurs(matmul: Profile, looped: Profile) -> None:
     seen = {path for one in (matmul, looped) for path, _ in leaves(document(one))}
     # What only some programs have.
-    optional = {path for path in FIELDS if path.startswith(("advice[]", "findings[]"))}
+    optional = {path for path in FIELDS if path.startswith(("advice[]", "no_advice[]", "findings[]"))}
     assert set(FIELDS) - seen <= optional
     assert any(path.startswith("findings[]") for path in seen)
 
@@ -88,7 +88,7 @@ def test_parts_of_the_document_agree(profile: Profile) -> None:
 
 def test_a_profile_without_advice_differs_in_nothing_else(looped: Profile) -> None:
     full, bare = looped.to_json(), to_json(looped, advice=False)
-    assert bare == {key: value for key, value in full.items() if key != "advice"}
+    assert bare == {key: value for key, value in full.items() if key not in ("advice", "no_advice")}
 
 
 def test_files_below_the_working_directory_are_relative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,41 +6,29 @@ import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nki_sim.isa as nisa
 import nki_sim.language as nl
 from nki_sim import Kernel, kernel
-from nki_sim.engines import reference
 from nki_sim.memory.allocate import allocate
-from nki_sim.profiler.advice import LEAST_GAIN_RATIO, Advice, Simulated, advise, replay
+from nki_sim.profiler import advice
+from nki_sim.profiler.advice import LEAST_GAIN_RATIO, WHAT_IFS, Advice, Simulated, advise, replay
+from nki_sim.profiler.body import Body, split_versions
+from nki_sim.profiler.floors import floors, least
 from nki_sim.profiler.profile import Profile
-from nki_sim.profiler.rewrite import is_whole, rebuild, split_versions
+from nki_sim.profiler.rewrite import is_whole, rebuild
+from nki_sim.profiler.whatif import Change, Subject
 from nki_sim.profiler.whatif_compute import bfloat16_operands
 from nki_sim.program.dtypes import bfloat16, float32
 from nki_sim.program.ir import Program
-from nki_sim.targets import load
+from nki_sim.targets import NAMES, load
 from nki_sim.timing import simulate
-from tests.profiler.programs import placed, timed_programs
+from tests.profiler.programs import placed, timed_programs, values
 from tests.support.ir import part
 from tests.timing.building import Timed
 
 TRN2 = load("trn2")
-
-
-def values(program: Program) -> list[bytes]:
-    """The outputs, bit for bit, on fixed inputs; HBM that nothing writes reads as zeros."""
-    placement = allocate(program, TRN2).placement
-    rng = np.random.default_rng(1)
-    hbm = {
-        one.index: rng.standard_normal(one.shape).astype(one.dtype.storage)
-        if one.role == "input"
-        else np.zeros(one.shape, one.dtype.storage)
-        for one in program.tensors
-        if one.space == "hbm"
-    }
-    with np.errstate(all="ignore"):
-        reference.prepare(program, placement, TRN2)(hbm, lambda _: None)
-    return [hbm[one.index].tobytes() for one in program.outputs]
 
 
 @settings(max_examples=40, deadline=None)
@@ -58,6 +46,40 @@ def test_gains_are_those_of_the_changed_program_and_values_stay(build: Timed) ->
         assert one.how and one.title and one.replay
         if one.code != "bfloat16":
             assert values(one.program) == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(timed_programs(most=25))
+def test_no_change_is_faster_than_the_work_it_leaves_to_others(build: Timed) -> None:
+    profile, _ = placed(build)
+    needed = floors(profile.run)
+    assert all(time <= profile.total_ns * (1 + 1e-9) for time in needed.values())
+    for what_if in WHAT_IFS:
+        for change in what_if(Subject(profile.run)):
+            if isinstance(change, Change):
+                then = replay(change.program, profile.run)
+                assert then is None or then >= least(needed, change.eases)[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([8, 64, 512]), st.integers(1, 60), st.booleans()), min_size=1, max_size=8),
+    st.sampled_from(NAMES),
+)
+def test_no_engine_needs_longer_than_it_takes(bursts: list[tuple[int, int, bool]], target: str) -> None:
+    """Bursts of products with and without pauses between them, so that the clock warms up and cools down."""
+    build = Timed()
+    left, right = build.sbuf(128, 128, dtype=bfloat16), build.sbuf(128, 512, dtype=bfloat16)
+    bank, slow = build.psum(128, 512), build.sbuf(128, 4096)
+    for columns, number, pause in bursts:
+        for _ in range(number):
+            build.product(part(bank, None, slice(0, columns)), left, part(right, None, slice(0, columns)))
+        if pause:
+            build.tensor_copy(part(slow, None, slice(0, 8)), part(bank, None, slice(0, 8)))
+            build.by_vector(slow, slow, 2.0)
+            build.tensor_copy(part(right, None, slice(0, 8)), part(slow, None, slice(0, 8)))
+    profile, _ = placed(build, target)
+    assert all(time <= profile.total_ns * (1 + 1e-9) for time in floors(profile.run).values())
 
 
 def test_the_profiled_program_is_left_as_it_was() -> None:
@@ -253,7 +275,7 @@ def doubled_columns(x):
 def test_inputs_that_every_load_casts_are_tried_without_the_cast() -> None:
     x = drawn(128, 16384)
     run = doubled_columns.profile(x).run
-    (change,) = bfloat16_operands(run)
+    (change,) = bfloat16_operands(Subject(run))
     assert change.title == "take x in bfloat16"
     expected = doubled_columns.profile(x.astype(ml_dtypes.bfloat16)).total_ns
     assert replay(change.program, run) == pytest.approx(expected)
@@ -341,8 +363,48 @@ def test_a_run_that_cannot_be_replayed_gets_no_advice() -> None:
 def test_the_budget_bounds_the_replays() -> None:
     x, w = drawn(128, 4096), drawn(128, 128)
     run = layer.profile(x, w).run
-    assert advise(run, budget_instructions=len(run.instructions) - 1) == []
-    assert advise(run)
+    size = len(run.instructions)
+    none = advise(run, budget_instructions=2 * size - 1)
+    assert not none.found
+    assert [one.why for one in none.rejected] == [
+        f"not replayed: {size} instructions; up to {(2 * size - 1) // 2} are replayed"
+    ]
+    few = advise(run, budget_instructions=2 * size)
+    why = f"not replayed: with it, the replays would exceed {2 * size} instructions"
+    assert why in {one.why for one in few.rejected}
+    assert advise(run).found
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_no_more_is_replayed_than_the_budget_allows(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    run = layer.profile(drawn(128, 4096), drawn(128, 128)).run
+    replayed: list[Program] = []
+
+    def counted(program: Program, *more: object) -> float | None:
+        replayed.append(program)
+        return replay(program, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(advice, "replay", counted)
+    advise(run, budget_instructions=(1 + times) * len(run.instructions) + 1)
+    assert len(replayed) == times
+
+
+def test_what_an_engine_has_to_do_anyway_rules_changes_out_without_a_replay() -> None:
+    build = Timed()
+    left, right, bank = (
+        build.sbuf(128, 128, dtype=bfloat16),
+        build.sbuf(128, 512, dtype=bfloat16),
+        build.psum(128, 512),
+    )
+    source = build.input(128, 512, dtype=bfloat16, name="source")
+    for _ in range(2):
+        build.move(build.sbuf(128, 512, dtype=bfloat16), part(source))
+    for _ in range(2000):
+        build.product(bank, left, right)
+    found = placed(build)[0].advised
+    assert not found.found
+    assert {one.why.partition(":")[0] for one in found.rejected} == {"cannot gain 1 %"}
+    assert any("the tensor engine needs" in one.why for one in found.rejected)
 
 
 # -- rewriting -------------------------------------------------------------------------------------------------------
@@ -354,7 +416,7 @@ def test_rebuilding_without_a_change_gives_the_same_program() -> None:
     with build.loop(3):
         build.by_vector(tile, tile, 2.0)
     build.act(tile, tile)
-    assert str(rebuild(build.program, lambda _, one: (one,))) == str(build.program)
+    assert str(rebuild(build.program, {})) == str(build.program)
 
 
 def test_versions_begin_at_writes_after_reads() -> None:
@@ -365,7 +427,7 @@ def test_versions_begin_at_writes_after_reads() -> None:
         build.move(tile, part(source, None, columns))
         build.by_vector(tile, tile, 2.0)
         build.move(part(out, None, columns), tile)
-    made = split_versions(build.program, {tile.index})
+    made = split_versions(Body(build.program), {tile.index})
     assert made is not None
     assert len(made.tensors) == len(build.program.tensors) + 1
     dsts = [one.operands["dst"].tensor.index for one in made.instructions()]
@@ -381,7 +443,7 @@ def test_a_tile_of_which_old_bytes_are_read_is_not_split() -> None:
     build.by_vector(other, tile, 2.0)
     build.move(part(tile, None, slice(0, 256)), part(source, None, slice(0, 256)))
     build.by_vector(other, tile, 2.0)
-    assert split_versions(build.program, {tile.index}) is None
+    assert split_versions(Body(build.program), {tile.index}) is None
 
 
 def test_whole_patterns_are_told_from_parts() -> None:

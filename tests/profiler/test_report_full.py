@@ -18,6 +18,7 @@ from nki_sim.profiler.reporters import advice, critical_path, findings, memory, 
 from nki_sim.profiler.words import places_text
 from nki_sim.program.spans import SourceSpan
 from tests.profiler.programs import placed
+from tests.support.ir import part
 from tests.timing.building import Timed
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -95,15 +96,30 @@ def test_advice_says_how_and_what_was_replayed(profile: Profile) -> None:
         assert one.replay in found
 
 
-def test_long_programs_get_their_advice_in_full_only() -> None:
+def test_what_was_not_replayed_is_counted_and_in_full_explained() -> None:
     build = Timed()
     tile = build.sbuf(128, 8)
     with build.loop(10_001):
         build.by_vector(tile, tile, 2.0)
-    long, _ = placed(build)
-    assert "the full report has it" in text(advice.render(long, 80), 80)
-    assert "none of the changes" in text(advice.render(long, 80, full=True), 80)
-    assert "none of the changes" in text(advice.render(long, 80), 80)
+    odd, _ = placed(build)
+    short, full = (text(advice.render(odd, 80, full=full), 80) for full in (False, True))
+    assert "none of the changes" in short and "none of the changes" in full
+    assert "1 change not replayed, --full says why" in short
+    assert "10,001 passes do not come in pairs" in " ".join(full.split())
+
+
+def test_triggers_are_told_from_instructions() -> None:
+    build = Timed()
+    source, tile = build.input(128, 512), build.sbuf(128, 512)
+    build.move(tile, part(source))
+    build.by_vector(tile, tile, 2.0)
+    one, _ = placed(build)
+    table = text(one.render(80), 80).partition("\n\n")[2].partition("\n\n")[0].splitlines()
+    found = {line.split()[0]: line for line in table}
+    assert " 1 trigger " in found["sync"] and " 1 transfer" in found["dma"]
+    assert " 1 " in found["vector"] and "trigger" not in found["vector"]
+    assert one.to_json()["engines"]["sync"]["dma_triggers"] == 1
+    assert "1 DMA trigger" in one._repr_html_()
 
 
 def test_sections_without_content_say_so_or_nothing() -> None:

@@ -93,6 +93,14 @@ def test_no_dependence_without_a_shared_byte(case: Case) -> None:
         assert claimed <= real.keys()
 
 
+@settings(max_examples=200, deadline=None)
+@given(programs())
+def test_compiled_code_finds_what_python_finds(case: Case) -> None:
+    build, placement = case
+    python, compiled = (prepare(build.program, placement, load("trn2"), compiled=one) for one in (False, True))
+    assert python.waits == compiled.waits
+
+
 def _gapless(pattern: object) -> bool:
     assert isinstance(pattern, AccessPattern)
     steps = [s for s, n in pattern.dims if n > 1 and s] + ([] if pattern.partition is None else [pattern.partition[1]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tracemalloc
 from collections.abc import Callable
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 
@@ -19,7 +20,7 @@ from nki_sim import kernel
 from nki_sim.memory import allocate
 from nki_sim.program.ir import Instruction, Program
 from nki_sim.targets import load
-from nki_sim.timing import simulate
+from nki_sim.timing import simulate, tracking
 from nki_sim.timing.plan import Placement, Plan, prepare
 from tests.timing.building import Timed, first_fit, part, tiled_matmul
 
@@ -153,6 +154,29 @@ def test_forms_change_nothing_but_speed(function: Any, shapes: list[tuple[int, .
                 operand.region = None
     slow = prepare(program, placement, TARGET)
     assert (fast.works, fast.waits, fast.instances) == (slow.works, slow.waits, slow.instances)
+
+
+@pytest.mark.parametrize(("function", "shapes"), LIBRARY, ids=lambda one: getattr(one, "name", None))
+def test_compiling_changes_nothing_but_speed(function: Any, shapes: list[tuple[int, ...]]) -> None:
+    program = function.program(*[np.ones(shape, np.float32) for shape in shapes])
+    placement = allocate(program, TARGET).placement
+    python, compiled = (prepare(program, placement, TARGET, compiled=one) for one in (False, True))
+    assert python.waits == compiled.waits
+
+
+def test_python_tracks_until_loading_the_code_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways: list[bool] = []
+    monkeypatch.setattr(tracking, "_code", lru_cache(lambda: pytest.fail("loaded")))
+    monkeypatch.setattr(tracking, "_meter", lru_cache(tracking._Meter))
+    monkeypatch.setattr(tracking, "LOAD_INSTANCES", 1000)
+    monkeypatch.setattr(tracking, "LOAD_CODE_INSTANCES", 1000)
+    monkeypatch.setattr(tracking, "_run_compiled", lambda *given: ways.append(True) or run(*given))
+    run = tracking._run
+    monkeypatch.setattr(tracking, "_run", lambda *given: ways.append(False) or run(*given))
+    program = many_steps.program(np.ones((128, 64), np.float32), 100)
+    for _ in range(4):
+        prepare(program, None, TARGET)
+    assert ways == [False, False, True, True]
 
 
 @kernel

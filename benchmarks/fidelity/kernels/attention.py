@@ -35,16 +35,11 @@ def transposed(tile, engine):
     return result
 
 
-def score_banks(query, keys, tile):
-    """The scores of one tile of queries, a list of PSUM banks of 512 keys."""
-    banks = []
-    for key in nl.affine_range(0, keys.shape[1], CHUNK):
-        bank = nl.ndarray((LANES, CHUNK), dtype=nl.float32, buffer=nl.psum)
-        nisa.nc_matmul(
-            dst=bank, stationary=query[:, tile * LANES : (tile + 1) * LANES], moving=keys[:, key : key + CHUNK]
-        )
-        banks.append(bank)
-    return banks
+def score_bank(query, keys, tile, key):
+    """The scores of one tile of queries and 512 keys from `key` on, in PSUM."""
+    bank = nl.ndarray((LANES, CHUNK), dtype=nl.float32, buffer=nl.psum)
+    nisa.nc_matmul(dst=bank, stationary=query[:, tile * LANES : (tile + 1) * LANES], moving=keys[:, key : key + CHUNK])
+    return bank
 
 
 def row_maxima(chunks, target):
@@ -76,41 +71,64 @@ def weighed(probabilities_t, values_t):
     return bank
 
 
+def grouped_scores(queries, keys, first, group):
+    """The scores of `group` tiles of queries, a list of chunks each, all tiles of one chunk of keys after another.
+
+    The last chunk stays in PSUM; four tiles of more than one would not fit, so Scalar and Vector in turn copy the
+    others to SBUF.
+    """
+    copied = []
+    for _ in nl.affine_range(group):
+        copied.append([])
+    last = keys.shape[1] - CHUNK
+    for key in nl.affine_range(0, last, CHUNK):
+        for tile in nl.affine_range(group):
+            bank = score_bank(queries, keys, first + tile, key)
+            chunk = nl.ndarray((LANES, CHUNK), dtype=nl.float32, buffer=nl.sbuf)
+            engine = nisa.engine.vector if tile % 2 else nisa.engine.scalar
+            nisa.tensor_copy(dst=chunk, src=bank, engine=engine)
+            copied[tile].append(chunk)
+    result = []
+    for tile in nl.affine_range(group):
+        result.append(copied[tile] + [score_bank(queries, keys, first + tile, last)])
+    return result
+
+
 @kernel
 def attention_in_one_pass(q, k, v):
-    """Everything between the inputs and the result stays on chip."""
+    """Everything between the inputs and the result stays on chip; four tiles of queries go through together."""
     sequence = q.shape[1]
     tiles = sequence // LANES
+    group = 4
     out = nl.ndarray((sequence, LANES), dtype=q.dtype, buffer=nl.shared_hbm)
     values, keys, queries = load_tile(v), load_tile(k), load_tile(q)
     values_t = transposed(values, nisa.engine.scalar)
-    chunks = []
-    for tile in nl.affine_range(tiles):
-        chunks.append(score_banks(queries, keys, tile))
-    maxima = nl.ndarray((LANES, tiles), dtype=nl.float32, buffer=nl.sbuf)
-    row_maxima(chunks, maxima)
-    partial = nl.ndarray((LANES, tiles, sequence // CHUNK), dtype=nl.float32, buffer=nl.sbuf)
-    # Scalar takes the exponentials without a break; Vector copies the first tile's transposes between two row sums.
-    exponential = []
-    softened = []
-    for tile in nl.affine_range(tiles):
-        exponential.append(exponentials(chunks[tile], maxima[:, tile : tile + 1], partial[:, tile, :]))
-        if tile == 1:
-            softened.append(transposed(exponential[0], nisa.engine.vector))
-    for tile in nl.affine_range(1, tiles):
-        softened.append(transposed(exponential[tile], nisa.engine.scalar))
-    sums = nl.ndarray((LANES, tiles), dtype=nl.float32, buffer=nl.sbuf)
-    nisa.tensor_reduce(dst=sums, data=partial, op=nl.add, axis=2)
-    inverse = nl.ndarray((LANES, tiles), dtype=nl.float32, buffer=nl.sbuf)
-    nisa.reciprocal(dst=inverse, data=sums)
     finished = nl.ndarray((LANES, tiles, LANES), dtype=q.dtype, buffer=nl.sbuf)
-    for tile in nl.affine_range(tiles):
-        nisa.tensor_scalar(
-            dst=finished[:, tile, :],
-            data=weighed(softened[tile], values_t),
-            op0=nl.multiply,
-            operand0=inverse[:, tile : tile + 1],
-        )
+    for first in nl.affine_range(0, tiles, group):
+        chunks = grouped_scores(queries, keys, first, group)
+        maxima = nl.ndarray((LANES, group), dtype=nl.float32, buffer=nl.sbuf)
+        row_maxima(chunks, maxima)
+        partial = nl.ndarray((LANES, group, sequence // CHUNK), dtype=nl.float32, buffer=nl.sbuf)
+        # Scalar takes the exponentials without a break; Vector copies the first tile's transposes between two row sums.
+        exponential = []
+        softened = []
+        for tile in nl.affine_range(group):
+            exponential.append(exponentials(chunks[tile], maxima[:, tile : tile + 1], partial[:, tile, :]))
+            if tile == 1:
+                softened.append(transposed(exponential[0], nisa.engine.vector))
+        for tile in nl.affine_range(1, group):
+            softened.append(transposed(exponential[tile], nisa.engine.scalar))
+        sums = nl.ndarray((LANES, group), dtype=nl.float32, buffer=nl.sbuf)
+        nisa.tensor_reduce(dst=sums, data=partial, op=nl.add, axis=2)
+        inverse = nl.ndarray((LANES, group), dtype=nl.float32, buffer=nl.sbuf)
+        nisa.reciprocal(dst=inverse, data=sums)
+        for tile in nl.affine_range(group):
+            nisa.tensor_scalar(
+                dst=finished[:, first + tile, :],
+                data=weighed(softened[tile], values_t),
+                op0=nl.multiply,
+                operand0=inverse[:, tile : tile + 1],
+            )
     nisa.dma_copy(dst=out.reshape((tiles, LANES, LANES)).permute((1, 0, 2)), src=finished)
     return out
 
@@ -128,11 +146,10 @@ def attention_through_hbm(q, k, v):
     for first in nl.affine_range(0, tiles, pair):
         both = nl.ndarray((LANES, pair, sequence), dtype=nl.float32, buffer=nl.sbuf)
         for one in nl.affine_range(pair):
-            banks = score_banks(queries, keys, first + one)
-            for part in nl.affine_range(len(banks)):
+            for key in nl.affine_range(0, sequence, CHUNK):
                 nisa.tensor_copy(
-                    dst=both[:, one, part * CHUNK : (part + 1) * CHUNK],
-                    src=banks[part],
+                    dst=both[:, one, key : key + CHUNK],
+                    src=score_bank(queries, keys, first + one, key),
                     engine=nisa.engine.vector if one else nisa.engine.scalar,
                 )
         nisa.dma_copy(

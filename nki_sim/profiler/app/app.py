@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -14,14 +14,18 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from nki_sim.profiler.app import help as keys
+from nki_sim.profiler.app import jumps
+from nki_sim.profiler.app.advice import Advisor, advice_pane
 from nki_sim.profiler.app.compare import summary_pane
 from nki_sim.profiler.app.inspector import Charges, instruction_pane
 from nki_sim.profiler.app.lanes import AROUND, FRAME_CELLS, LABEL_CELLS, first_place, lane_lines
 from nki_sim.profiler.app.memory import MemoryViews, memory_pane
 from nki_sim.profiler.app.model import Run
-from nki_sim.profiler.app.panes import Content
+from nki_sim.profiler.app.panes import Content, Reports
+from nki_sim.profiler.app.path import path_pane
 from nki_sim.profiler.app.region import region_pane
 from nki_sim.profiler.app.source import source_pane
+from nki_sim.profiler.app.stalls import stalls_pane
 from nki_sim.profiler.app.state import PANES, State
 from nki_sim.profiler.app.text import fit, line
 from nki_sim.profiler.app.widgets import Lines, PaneView, pane_title
@@ -51,19 +55,35 @@ def view(profiles: Sequence[Profile]) -> None:
 
 
 class Help(ModalScreen[None]):
-    """All keys; any key closes it."""
+    """All keys, and what the characters mean; space turns the page, any other key closes it."""
 
     DEFAULT_CSS = "Help { align: left top; } Help Lines { height: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._page = 0
 
     def compose(self) -> ComposeResult:
         yield Lines(id="help")
 
     def on_resize(self, event: Resize) -> None:
-        self.query_one("#help", Lines).show([*keys.help_lines(event.size.width), line(("any key closes this", "bold"))])
+        self._show(event.size.width, event.size.height)
+
+    def _show(self, width: int, height: int) -> None:
+        pages = keys.help_pages(width, height)
+        self._page %= len(pages)
+        last = "any key closes this"
+        if len(pages) > 1:
+            last = f"page {self._page + 1} of {len(pages)}: space turns it, any other key closes this"
+        self.query_one("#help", Lines).show([*pages[self._page], line((last, "bold"))])
 
     def on_key(self, event: Key) -> None:
         # Stopped here, or the key would do its work behind the closed help.
         event.stop()
+        if event.key == "space":
+            self._page += 1
+            self._show(self.size.width, self.size.height)
+            return
         self.dismiss()
 
     def on_click(self) -> None:
@@ -99,10 +119,13 @@ class ViewApp(App[None]):
             self.state.index(number)
         self.charges = Charges()
         self.memories = MemoryViews(self.runs)
+        self.reports = Reports()
+        self.advisor = Advisor()
         self.pane_view = PaneView()
         self.expanded = False
         self._asking = False
         self._rest: Timer | None = None
+        self._tick: Timer | None = None
         self._drag: tuple[int, int] | None = None
 
     def compose(self) -> ComposeResult:
@@ -137,18 +160,26 @@ class ViewApp(App[None]):
             block.styles.height = lanes
         block.show(lane_lines(self.state, width, lanes))
         content = self._content(width, height)
-        one = self.state.selected
-        subject = (self.state.pane, self.state.current, None if one is None else one.row)
-        if PANES[self.state.pane] not in ("instruction", "source"):
-            subject = (self.state.pane, 0, None)
-        shown = self.pane_view.visible(content, height, subject)
+        shown = self.pane_view.visible(content, height, self._subject())
         self.query_one("#pane", Lines).show([fit(one_line, width) for one_line in shown])
         position = self.pane_view.position
-        self.query_one("#title", Lines).show([pane_title(self.state.pane, position, len(self.runs) > 1)])
-        message = self.state.message
-        footer = line((message, "bold")) if message else line((keys.HINTS, "dim"))
+        title = pane_title(self.state.pane, position, len(self.runs) > 1, width)
+        self.query_one("#title", Lines).show([fit(title, width)])
+        message, hints = self.state.message, "".join(keys.HINTS)
+        hints = hints if len(hints) <= width else keys.HINTS[0]
+        footer = line((message, "bold")) if message else line((hints, "dim"))
         self.query_one("#footer", Lines).show([fit(footer, width)])
         self._await_rest()
+        self._await_advice()
+
+    def _subject(self) -> object:
+        """What the pane is about: when that changes, scrolling starts anew."""
+        state = self.state
+        name = PANES[state.pane]
+        one = state.selected
+        if name in ("instruction", "source") or (name == "path" and state.on_path):
+            return state.pane, state.current, None if one is None else one.row
+        return state.pane, state.run.name, state.entry
 
     def _content(self, width: int, height: int) -> Content:
         name = PANES[self.state.pane]
@@ -160,7 +191,13 @@ class ViewApp(App[None]):
             return source_pane(self.state, width)
         if name == "memory":
             return memory_pane(self.state, width, height, self.memories)
-        return summary_pane(self.state, width)
+        if name == "path":
+            return path_pane(self.state, width)
+        if name == "stalls":
+            return stalls_pane(self.state, width, self.reports)
+        if name == "advice":
+            return advice_pane(self.state, width, self.advisor)
+        return summary_pane(self.state, width, self.reports)
 
     def _await_rest(self) -> None:
         """Have the charged terms computed beside the keys, once they pause."""
@@ -184,6 +221,27 @@ class ViewApp(App[None]):
             self.call_from_thread(self.redraw)
 
         self.run_worker(work, thread=True, exclusive=True)
+
+    def _await_advice(self) -> None:
+        """Have the advice worked out beside the keys once its pane is looked at, and show how long it takes."""
+        run = self.state.run
+        if PANES[self.state.pane] != "advice" or self.advisor.known(run):
+            return
+        self.advisor.start(run, self._advised)
+        if self._tick is None:
+            self._tick = self.set_interval(1.0, self._show_progress)
+
+    def _advised(self) -> None:
+        """Called by the thread that works out the advice."""
+        # The app may end at any moment; then there is nobody to show it to.
+        with suppress(RuntimeError):
+            if self.is_running:
+                # Not call_from_thread, which would have this thread wait for the screen.
+                self.call_later(self.redraw)
+
+    def _show_progress(self) -> None:
+        if PANES[self.state.pane] == "advice" and not self.advisor.known(self.state.run):
+            self.redraw()
 
     # -- keys: each clears the last message, changes the state and draws ----------------------------------------------
 
@@ -231,13 +289,45 @@ class ViewApp(App[None]):
         self._command(lambda: self.state.neighbour(by))
 
     def action_stall(self, by: int) -> None:
-        self._command(lambda: self.state.stall(by))
+        self._command(lambda: jumps.stall(self.state, by))
 
     def action_any_stall(self, by: int) -> None:
-        self._command(lambda: self.state.stall(by, everywhere=True))
+        self._command(lambda: jumps.stall(self.state, by, everywhere=True))
 
     def action_follow(self, forward: int) -> None:
-        self._command(lambda: self.state.follow(bool(forward)))
+        self._command(lambda: jumps.follow(self.state, bool(forward)))
+
+    def action_mark_path(self) -> None:
+        self._command(lambda: jumps.mark_path(self.state))
+
+    def action_path_step(self, by: int) -> None:
+        self._command(lambda: jumps.path_step(self.state, by))
+
+    def action_unfold(self) -> None:
+        self._command(self.state.unfold)
+
+    def action_entry(self, by: int) -> None:
+        self._command(lambda: self._choose(by=by))
+
+    def _choose(self, *, by: int = 0, at: int | None = None) -> None:
+        """Choose the entry `by` further in the pane; with by = 0 the one on its line `at`, if there is one."""
+        content = self._content(max(FRAME_CELLS + 8, self.size.width), self.heights()[1])
+        count = len(content.entries)
+        number: int | None
+        if not by:
+            number = next((n for n, entry in enumerate(content.entries) if entry.line == at), None)
+        elif not count:
+            self.state.message = "nothing to choose in this pane; 2, 3, 6, 7 and 8 have something"
+            return
+        elif content.chosen is None:
+            number = 0 if by > 0 else count - 1
+        else:
+            number = content.chosen + by
+        if number is None or not 0 <= number < count:
+            if by:
+                self.state.message = f"no {'further' if by > 0 else 'earlier'} entry in this pane"
+            return
+        jumps.choose(self.state, number, content.entries[number])
 
     def action_back(self) -> None:  # type: ignore[override]  # Textual's own goes back a screen; there is one
         self._command(self.state.back)
@@ -278,6 +368,7 @@ class ViewApp(App[None]):
             self._ask(False)
             self._command(lambda: None)
             return
+        self.expanded = self.expanded and self.state.any_marks
         self._command(self.state.clear)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -311,6 +402,11 @@ class ViewApp(App[None]):
         if self._drag is not None:
             lane, cell = self._drag
             self._command(lambda: self.state.point(lane, cell))
+            return
+        pane = self.query_one("#pane", Lines).region
+        if not isinstance(self.screen, Help) and pane.contains(int(event.screen_x), int(event.screen_y)):
+            number = self.pane_view.line_at(int(event.screen_y) - pane.y)
+            self._command(lambda: self._choose(at=number))
 
     def on_mouse_up(self, event: MouseUp) -> None:
         """A drag marks a region."""

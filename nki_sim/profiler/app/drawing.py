@@ -2,6 +2,7 @@
 
 [tensor_copy=]   one instruction, from its start to where its lane can take the next one
 ░▒▓█             many, or one too short for a box: the share of the cell that the lane is busy
+23+              a queue moves so many transfers at once there, + for more than nine
 l····            idle, waiting: the letter says for what (see STALL_LETTERS), dots go on
 """
 
@@ -13,7 +14,7 @@ from math import floor
 import numpy as np
 
 from nki_sim.profiler.app.text import Line
-from nki_sim.profiler.app.tracks import Floats, Integers, Track
+from nki_sim.profiler.app.tracks import Floats, Integers, Level, Track
 
 SHADES = " ░▒▓█"
 BOX_CELLS = 3
@@ -27,15 +28,27 @@ def shade(share: float) -> str:
     return SHADES[int(np.ceil(share * (len(SHADES) - 1) - 1e-9))]
 
 
-def paint(track: Track, edges: Floats, label: Callable[[int], str]) -> list[str]:
-    """The cells between neighbouring edges, one character each. `label` gives the text of a position's box."""
-    levels = np.ceil(track.union.shares(edges) * (len(SHADES) - 1) - 1e-9).astype(int)
+def paint(track: Track, edges: Floats, label: Callable[[int], str], at_once: Level | None = None) -> list[str]:
+    """The cells between neighbouring edges, one character each. `label` gives the text of a position's box; `at_once`
+    how many overlap, where several can."""
+    shares = track.union.shares(edges)
+    levels = np.ceil(shares * (len(SHADES) - 1) - 1e-9).astype(int)
     cells = [SHADES[level] for level in levels.tolist()]
     for position in track.wide(edges, BOX_CELLS).tolist():
         first, stop, clipped_left, clipped_right = extent(track, position, edges)
         if stop - first >= BOX_CELLS:
             cells[first:stop] = box(label(position), stop - first, clipped_left, clipped_right)
+    if at_once is not None:
+        # The mean over the busy part; in cells that are mostly idle the share says more.
+        mean = np.diff(at_once.integral(edges)) / np.maximum(shares * np.diff(edges), 1e-30)
+        for cell in np.flatnonzero((shares >= 0.5) & (mean >= 1.5)).tolist():
+            cells[cell] = count_text(round(float(mean[cell])))
     return cells
+
+
+def count_text(count: int) -> str:
+    """One character."""
+    return str(count) if count <= 9 else "+"
 
 
 def extent(track: Track, position: int, edges: Floats) -> tuple[int, int, bool, bool]:

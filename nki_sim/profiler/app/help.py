@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nki_sim.profiler.app.model import STALL_LETTERS
+from nki_sim.profiler.app.state import PANES
 from nki_sim.profiler.app.text import Line, wrap
 
 
@@ -45,38 +46,60 @@ KEYS: tuple[Key, ...] = (
     Key("n", "hit(1)", "n N", "next, previous hit (*)"),
     Key("N", "hit(-1)"),
     Key("v", "mark", "v", "begin a region, keep it"),
-    Key("escape", "clear", "esc", "drop region and search"),
-    Key("1", "pane(0)", "1", "instruction, its costs and links"),
-    Key("2", "pane(1)", "2", "region, or what the window shows"),
-    Key("3", "pane(2)", "3", "source with heat"),
-    Key("4", "pane(3)", "4", "memory over time"),
-    Key("5", "pane(4)", "5", "summary, or two runs compared"),
+    Key("c", "mark_path", "c", "critical path: show, hide (# ~)"),
+    Key("left_parenthesis", "path_step(-1)", "( )", "previous, next critical step"),
+    Key("right_parenthesis", "path_step(1)"),
+    Key("u", "unfold", "u", "queues: a lane per transfer"),
+    Key("1", "pane(0)", "1 to 8", "a pane of the bar, next page"),
+    *(Key(str(number + 1), f"pane({number})") for number in range(1, len(PANES))),
     Key("tab", "next_pane(1)", "tab", "next pane (shift: previous)"),
     Key("shift+tab", "next_pane(-1)"),
+    Key("J", "entry(1)", "J K", "next, previous entry of the pane"),
+    Key("K", "entry(-1)"),
     Key("m", "memory", "m", "memory: SBUF or PSUM"),
     Key("pagedown,space", "scroll(1)", "space", "pane down, backspace: up"),
     Key("pageup,backspace", "scroll(-1)"),
     Key("enter", "expand", "enter", "pane large, lanes small"),
+    Key("escape", "clear", "esc", "drop marks, hits; small pane"),
     Key("question_mark", "help", "?", "this help"),
     Key("q", "quit", "q", "quit"),
 )
 
-HINTS = "? help  ←→ ↑↓ cursor  + - zoom  , . instruction  [ ] stall  / search  q quit"
+HINTS = (
+    "? help  arrows move  + - zoom  , . next  [ ] stall  ( ) path  / search  q quit",
+    "  1-8 panes  J K entries  c path  esc drop",
+)
+"""At the bottom of the screen: the first always, the second where it has room."""
 
 _KEY_CELLS = 8
+_SIGN_CELLS = 14
 _COLUMN_CELLS = 40
 _LEGEND_CELLS = 100
+_PANES = {
+    "instruction": "when it ran and why then, its links, operands and cost, each term with its source",
+    "region": "what the lanes did in the region, or in what shows; time by line",
+    "source": "the kernel's text with the time of each line",
+    "memory": "SBUF or PSUM by address over time; m changes between them",
+    "summary": "the metrics with their definitions; of two runs, what changed",
+    "path": "the critical path: what the total time is made of, by line and by step",
+    "stalls": "what the engines waited for, by cause and by line",
+    "advice": "what would make it faster and by how much; findings",
+}
 _LEGEND = (
     ("░▒▓█", "share of the cell the lane is busy"),
     ("[name=]", "one instruction; a queue's: a transfer. Zoom in to see more of them"),
-    ("l····", "idle, waiting for what the letter says"),
+    ("2 to 9 +", "a queue moves so many transfers at once; u gives each a lane"),
+    ("l····", "idle, waiting for what the letter says; on a queue for DMA engines"),
     ("@ < >", "the cursor, what the instruction waited for, what waits for it"),
+    ("*", "a hit of the search, or what belongs to the chosen entry"),
+    ("# ~", "the critical path: at work, waiting or its result on the way"),
+    ("{==}", "the region"),
     ("q sync hw", "DMA queue of Sync; descriptors by hardware, sw software, st static"),
 )
 
 
-def help_lines(width: int) -> list[Line]:
-    """All keys in as many columns as fit, then what the lanes' characters mean."""
+def keys_lines(width: int) -> list[Line]:
+    """All keys in as many columns as fit."""
     shown = [key for key in KEYS if key.shown]
     count = max(1, width // _COLUMN_CELLS)
     height = -(-len(shown) // count)
@@ -86,6 +109,31 @@ def help_lines(width: int) -> list[Line]:
         for key in shown[row::height]:
             found += [(f"{key.shown:<{_KEY_CELLS}}", "bold"), (f"{key.text:<{_COLUMN_CELLS - _KEY_CELLS}}", "")]
         lines.append(found)
-    lines += [[(f"{sign:<10}", "bold"), (text, "")] for sign, text in _LEGEND]
+    return lines
+
+
+def legend_lines(width: int) -> list[Line]:
+    """What the panes show and what the lanes' characters mean."""
+    wide = min(width, _LEGEND_CELLS)
+    lines: list[Line] = []
+    for number, name in enumerate(PANES):
+        lines += _explained(f"{number + 1} {name}", _PANES[name], wide)
+    for sign, text in _LEGEND:
+        lines += _explained(sign, text, wide)
     letters = " ".join(f"{letter}={name.replace(' ', '-')}" for name, letter in STALL_LETTERS.items() if letter.strip())
-    return lines + wrap(letters, min(width, _LEGEND_CELLS), "", "letters:  ")
+    return lines + _explained("letters", letters, wide)
+
+
+def _explained(sign: str, text: str, width: int) -> list[Line]:
+    head = f"{sign:<{_SIGN_CELLS}}"
+    first, *others = wrap(text, width, " " * _SIGN_CELLS, head)
+    return [[(head, "bold"), *first[1:]], *others]
+
+
+def help_pages(width: int, height: int) -> list[list[Line]]:
+    """Keys and legend, on one page where they fit."""
+    keys, legend = keys_lines(width), legend_lines(width)
+    room = max(1, height - 1)
+    if len(keys) + len(legend) <= room:
+        return [keys + legend]
+    return [part[first : first + room] for part in (keys, legend) for first in range(0, len(part), room)]

@@ -8,9 +8,12 @@ from nki_sim.profiler.app.alone import Placement, alone
 from nki_sim.profiler.app.lanes import clock
 from nki_sim.profiler.app.model import STALL_LETTERS, Run
 from nki_sim.profiler.app.panes import Content
+from nki_sim.profiler.app.path import on_path
 from nki_sim.profiler.app.state import Selected, State
 from nki_sim.profiler.app.text import columns, wrap
+from nki_sim.profiler.app.waits import reason
 from nki_sim.profiler.charged_terms import Phase, phases_of
+from nki_sim.profiler.naming import tile_name
 from nki_sim.profiler.words import bytes_text, place_text, time_text
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Operand, Register
@@ -59,7 +62,7 @@ def instruction_pane(state: State, width: int, charges: Charges) -> Content:
     instruction = timeline.instructions[one.instruction]
     times = int(timeline.counts[one.instruction])
     name = f'{instruction.op} "{instruction.label}"' if instruction.label else instruction.op
-    repeated = f", executed {times:,} times" if times > 1 else ""
+    repeated = f", execution {run.execution(one.row):,} of {times:,}" if times > 1 else ""
     found.add(f"{name} #{one.instruction} on {one.lane.name}{repeated}", "bold")
     for number, span in enumerate(timeline.spans(one.instruction)):
         text = f"  {'at' if number == 0 else 'called from'} {place_text(span)}"
@@ -95,13 +98,12 @@ def _idle(state: State, found: Content) -> None:
 
 def _reason(run: Run, row: int) -> str:
     """Why a row started no earlier, in words."""
-    one = run.timeline.rows[row]
-    stall, cause = int(one["stall"]), int(one["cause"])
-    if not stall or not one["stall_ns"] > 0:
+    why = reason(run, row)
+    if not why:
         return "it did not wait"
-    name = STALLS[stall]
-    who = f"{run.timeline.instructions[cause].op} #{cause} ({name})" if cause >= 0 else name
-    return f"waited {time_text(float(one['stall_ns']))} for {who}, {STALL_LETTERS[name]} on the lane"
+    one = run.timeline.rows[row]
+    letter = STALL_LETTERS[STALLS[int(one["stall"])]]
+    return f"waited {time_text(float(one['stall_ns']))} {why}; {letter} on the lane"
 
 
 def _times(one: Selected, width: int, found: Content) -> None:
@@ -114,18 +116,20 @@ def _times(one: Selected, width: int, found: Content) -> None:
     if row["load_start_ns"] == row["load_start_ns"]:
         text += f"; weights from {clock(float(row['load_start_ns']))}"
     found.lines += wrap(text, width, "  ", "")
-    found.add("  " + _reason(one.run, one.row))
+    found.lines += wrap(_reason(one.run, one.row), width, "    ", "  ")
+    found.lines += wrap(on_path(one.run, one.row), width, "    ", "  ")
     if row["kind"] == TRANSFER:
         position = one.position
         lane = one.lane
         moved, read, written = (int(t[position + 1] - t[position]) for t in (lane.moved, lane.read, lane.written))
         transfers = one.run.timeline.transfers
         entry = transfers[int(transfers["row"].searchsorted(one.row))]
-        found.add(
-            f"  moves {bytes_text(moved)} ({bytes_text(read)} from and {bytes_text(written)} to HBM) in "
+        text = (
+            f"moves {bytes_text(moved)} ({bytes_text(read)} from and {bytes_text(written)} to HBM) in "
             f"{int(entry['descriptors']):,} runs of {bytes_text(float(entry['run_bytes']))} "
             f"on {int(entry['engines'])} DMA engines"
         )
+        found.lines += wrap(text, width, "    ", "  ")
     siblings = [int(number) for number in one.run.rows_of(one.instance) if number != one.row]
     for number in siblings[:_LINKS]:
         other = rows[number]
@@ -179,13 +183,13 @@ def _operand(run: Run, value: Operand) -> tuple[str, str, str]:
     if not isinstance(value, AccessPattern):
         return format_operand(value), "register" if isinstance(value, Register) else "immediate", ""
     tensor = value.tensor
-    name = tensor.name or f"%{tensor.index}"
+    name = tile_name(run.timeline.program, tensor)
     what = f"{tensor.space} {value.dtype} {list(value.shape)}"
     allocation = run.profile.allocation
     if tensor.space == "hbm" or allocation is None or tensor.index not in allocation.placement:
         return name, what, format_operand(value)
     partition, offset = allocation.placement[tensor.index]
-    return name, what, f"from partition {partition} byte {offset:,}"
+    return name, what, f"partition {partition} byte {offset:,}"
 
 
 def _charged(run: Run, number: int, charges: Charges, width: int, found: Content) -> None:

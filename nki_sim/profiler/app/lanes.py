@@ -9,7 +9,7 @@ from nki_sim.profiler.app.model import STALL_LETTERS, Run
 from nki_sim.profiler.app.state import Place, Selected, State
 from nki_sim.profiler.app.text import Line, Piece, fit
 from nki_sim.profiler.app.window import Window
-from nki_sim.profiler.words import place_text, time_text
+from nki_sim.profiler.words import time_text
 from nki_sim.timing.lanes import STALLS
 
 LABEL_CELLS = 14
@@ -26,6 +26,7 @@ _SELECTED_STYLE = "reverse bold"
 _SHADE_STYLE = "bold white"
 _LINK_STYLE = "bold reverse"
 _HIT_STYLE = "bold underline"
+_PATH_STYLE = "bold red"
 
 _TICK_CELLS = 14
 
@@ -45,9 +46,10 @@ def lane_lines(state: State, width: int, height: int) -> list[Line]:
     lines = [fit(_title(state), width)]
     one = state.selected
     links = _links(state, one)
+    path = _path(state)
     for number in range(first, min(len(state.places), first + shown)):
-        lines.append(_lane(state, number, one, links))
-    lines.append(_axis(state))
+        lines.append(_lane(state, number, one, links, path))
+    lines.append(_axis(state, len(state.places) - shown))
     lines.append(fit(_selection(state, one), width))
     return lines
 
@@ -59,29 +61,49 @@ def first_place(state: State, shown: int) -> int:
 
 def _title(state: State) -> Line:
     window = state.window
-    zoom = "all" if window.zoom < 1.0005 else f"x{window.zoom:.4g}"
-    place = (f"  {window.start_ns / 1e3:,.3f} to {clock(window.end_ns)}, {zoom}", "")
+    stretch = f"{window.start_ns / 1e3:,.3f} to {clock(window.end_ns)}, x{window.zoom:.4g}"
+    place = ("; shown: " + ("all" if window.zoom < 1.0005 else stretch), "")
     if len(state.runs) == 1:
-        return [(state.run.title, "bold"), (f" {time_text(state.run.total_ns)}", ""), place]
+        return [(state.run.title, "bold"), (f": {time_text(state.run.total_ns)}", ""), place]
     programs = {run.profile.program.name for run in state.runs}
     pieces: Line = [(f"{min(programs)}: " if len(programs) == 1 else "", "bold")]
     for run in state.runs:
         title = run.profile.target.name if len(programs) == 1 else run.title
-        pieces += [(f"{run.name} {title} ", "bold"), (f"{time_text(run.total_ns)} ", "")]
-    return [*pieces, place]
+        pieces += [(f"{run.name} {title}: ", "bold"), (f"{time_text(run.total_ns)}, ", "")]
+    return [*pieces[:-1], (pieces[-1][0].rstrip(", "), ""), place]
 
 
-def _lane(state: State, number: int, one: Selected | None, links: dict[Place, tuple[Overlay, str, str]]) -> Line:
+def _path(state: State) -> dict[Place, dict[int, str]]:
+    """By lane: the cells that mark the critical path, when it shows."""
+    if not state.path_shown:
+        return {}
+    edges = state.window.edges
+    return {
+        Place(number, lane): cells
+        for number, run in enumerate(state.runs)
+        for lane, cells in run.critical.marks(run, edges).items()
+    }
+
+
+def _lane(
+    state: State,
+    number: int,
+    one: Selected | None,
+    links: dict[Place, tuple[Overlay, str, str]],
+    path: dict[Place, dict[int, str]],
+) -> Line:
     place = state.places[number]
     run = state.runs[place.run]
     lane = run.lanes[place.lane]
     edges = state.window.edges
-    cells = paint(lane.track, edges, lambda position: run.label(int(lane.rows[position])))
+    cells = paint(lane.track, edges, lambda position: run.label(int(lane.rows[position])), lane.at_once)
     paint_waits(cells, lane.waits, lane.wait_codes, edges, _LETTERS)
     over: Overlay = {}
+    for cell, character in path.get(place, {}).items():
+        over[cell] = (_over(cells[cell], character), _PATH_STYLE)
     if state.found:
         for cell in state.found[place.run].cells(place.lane, edges).tolist():
-            over[cell] = (_HIT if cells[cell] == "[" else "", _HIT_STYLE)
+            over[cell] = (_over(cells[cell], _HIT), _HIT_STYLE)
     marks, left, right = links.get(place, ({}, "│", "│"))
     over.update(marks)
     current = number == state.current
@@ -92,10 +114,23 @@ def _lane(state: State, number: int, one: Selected | None, links: dict[Place, tu
                 if cell not in marks:
                     over[cell] = ("", _SHADE_STYLE if cells[cell] in SHADES else _SELECTED_STYLE)
         over[state.window.cursor_cell] = (_CURSOR, _SELECTED_STYLE)
-    name = lane.name if len(state.runs) == 1 else f"{run.name} {lane.name}"
-    label = f"{name[: LABEL_CELLS - 1]:<{LABEL_CELLS - 1}}" + (">" if current else " ")
+    label = lane_label(lane.name if len(state.runs) == 1 else f"{run.name} {lane.name}") + (">" if current else " ")
     style = _STYLES.get(lane.name.split()[0], "")
     return [(label, "bold" if current else ""), (left, ""), *styled(cells, style, over), (right, "")]
+
+
+def _over(cell: str, character: str) -> str:
+    """What to put over a cell: nothing over names, counts and the letters of waits, which stay readable."""
+    return "" if cell.isalnum() or cell == "_" else character
+
+
+def lane_label(name: str) -> str:
+    """A lane's name in its cells; the number at the end of a long one, which tells queues unfolded apart, stays."""
+    room = LABEL_CELLS - 1
+    if len(name) > room:
+        start, _, number = name.rpartition(" ")
+        name = f"{start[: room - len(number) - 1]} {number}" if number.isdigit() else name[:room]
+    return f"{name:<{room}}"
 
 
 def _links(state: State, one: Selected | None) -> dict[Place, tuple[Overlay, str, str]]:
@@ -126,7 +161,8 @@ def _links(state: State, one: Selected | None) -> dict[Place, tuple[Overlay, str
     return found
 
 
-def _axis(state: State) -> Line:
+def _axis(state: State, hidden: int) -> Line:
+    """Times in µs, the cursor and the region; on the left how many lanes find no room above."""
     window = state.window
     cells = ["─"] * window.cells
     for cell, text in ticks(window):
@@ -142,7 +178,8 @@ def _axis(state: State) -> Line:
         if region[1] <= window.end_ns + 1e-6:
             cells[last] = "}"
     cells[window.cursor_cell] = "^"
-    return [(" " * LABEL_CELLS + "└", "dim"), ("".join(cells), ""), ("┘", "dim")]
+    label = f"+{hidden} lane{'s' if hidden > 1 else ''}" if hidden > 0 else ""
+    return [(f"{label:<{LABEL_CELLS - 4}} µs └", "dim"), ("".join(cells), ""), ("┘", "dim")]
 
 
 def ticks(window: Window) -> list[tuple[int, str]]:
@@ -164,22 +201,22 @@ def _selection(state: State, one: Selected | None) -> Line:
         return [(f"{lane.name} idle at {clock(state.window.cursor_ns)}", ""), (_next_text(state), "dim")]
     row = one.run.timeline.rows[one.row]
     length = float(row["issue_end_ns"] - row["start_ns"])
-    text = f"{one.run.label(one.row)} #{one.instruction}  {clock(float(row['start_ns']))} + {time_text(length)}"
+    text = f"{one.run.label(one.row)} #{one.instruction}, {clock(float(row['start_ns']))} + {time_text(length)}"
     return [(text, "bold"), (waited_text(one.run, one.row), ""), (_line_text(one.run, one.instruction), "dim")]
 
 
 def waited_text(run: Run, row: int) -> str:
-    """``; waited 375 ns (l: dma load)``, or nothing."""
+    """``; waited 375 ns (dma load)``, or nothing."""
     one = run.timeline.rows[row]
     stall = STALLS[int(one["stall"])]
     if not one["stall"] or not one["stall_ns"] > 0:
         return ""
-    return f"; waited {time_text(float(one['stall_ns']))} ({STALL_LETTERS[stall]}: {stall})"
+    return f"; waited {time_text(float(one['stall_ns']))} ({stall})"
 
 
 def _line_text(run: Run, instruction: int) -> str:
-    place = place_text(run.span(instruction))
-    return f"  {place}" if place else ""
+    place = run.place(run.span(instruction))
+    return f"; {place}" if place else ""
 
 
 def _next_text(state: State) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from math import ceil, floor, log2
 
 import numpy as np
@@ -13,44 +14,16 @@ from nki_sim.profiler.app.model import Run
 from nki_sim.profiler.app.panes import Content
 from nki_sim.profiler.app.state import State
 from nki_sim.profiler.app.text import Line, wrap
-from nki_sim.profiler.app.tracks import Floats, Integers, Longest, Track
+from nki_sim.profiler.app.tracks import Floats, Integers, Level, Longest, Track, Union
 from nki_sim.profiler.memory_map import MemoryBlock, MemoryMap
 from nki_sim.profiler.words import bytes_text
 
 _NAMED_SHARE = 0.5
 """A tensor is named in bands where it takes at least this share of the most that is ever held."""
 
-_BESIDE = 2
+_BESIDE = 3
 _LEAST_BANDS = 4
 _LISTED = 12
-_WIDE_CELLS = 100
-
-
-class Level:
-    """A quantity that steps up and down: its value and its integral at any time."""
-
-    __slots__ = ("before", "times", "values")
-
-    def __init__(self, begins: Floats, ends: Floats, amounts: Floats) -> None:
-        times = np.concatenate((begins, ends))
-        changes = np.concatenate((amounts, -amounts))
-        order = np.argsort(times, kind="stable")
-        self.times = times[order]
-        self.values = np.cumsum(changes[order])
-        self.before = np.concatenate(([0.0], np.cumsum(self.values[:-1] * np.diff(self.times)))) if len(times) else None
-
-    def at(self, time: float) -> float:
-        index = int(self.times.searchsorted(time, side="right")) - 1
-        return float(self.values[index]) if index >= 0 else 0.0
-
-    def integral(self, times: Floats) -> Floats:
-        """From the beginning to each time."""
-        if self.before is None:
-            return np.zeros(len(times))
-        index = self.times.searchsorted(times, side="right") - 1
-        last = np.maximum(index, 0)
-        found: Floats = np.where(index >= 0, self.before[last] + self.values[last] * (times - self.times[last]), 0.0)
-        return found
 
 
 class Band:
@@ -81,7 +54,11 @@ def _round_size(least: float) -> float:
 
 
 class MemoryView:
-    """One memory arranged by time and, per number of bands asked for, by address."""
+    """One memory arranged by time and, per number of bands asked for, by address.
+
+    held        bytes taken over time, each address once, however many tensors and partitions share it
+    most_bytes  the most that is ever held, first at most_ns
+    """
 
     def __init__(self, found: MemoryMap) -> None:
         self.map = found
@@ -91,10 +68,33 @@ class MemoryView:
         self.ends = np.array([one.last_ns for one in self.blocks], np.float64)
         self.low = np.array([one.start_byte for one in self.blocks], np.float64)
         self.high = np.array([one.end_byte for one in self.blocks], np.float64)
-        self.held = Level(self.begins, self.ends, self.high - self.low)
+        self.held = self._held()
+        lasting = np.append(np.diff(self.held.times) > 0.0, True) if self.blocks else np.empty(0, bool)
+        values = np.where(lasting, self.held.values, 0.0)
+        self.most_bytes = float(values.max(initial=0.0))
+        self.most_ns = float(self.held.times[values.argmax()]) if self.blocks else 0.0
         self.extent_bytes = float(max(found.extent_bytes, 1))
         self._latest = Longest(self.ends)
         self._bands: dict[int, list[Band]] = {}
+
+    def _held(self) -> Level:
+        """Address by address: between two neighbouring ends of tensors all bytes are taken at the same times."""
+        cuts = np.unique(np.concatenate((self.low, self.high)))
+        first, stop = cuts.searchsorted(self.low), cuts.searchsorted(self.high)
+        blocks = np.repeat(np.arange(len(self.blocks)), stop - first)
+        pieces = np.arange(len(blocks)) - np.repeat(np.cumsum(stop - first) - stop, stop - first)
+        order = np.argsort(pieces, kind="stable")
+        bounds = pieces[order].searchsorted(np.arange(len(cuts)))
+        taken = []
+        for low, high in pairwise(bounds.tolist()):
+            own = blocks[order[low:high]]
+            taken.append(Union(self.begins[own], self.ends[own]))
+        empty = np.empty(0)
+        return Level(
+            np.concatenate([empty, *(one.start for one in taken)]),
+            np.concatenate([empty, *(one.end for one in taken)]),
+            np.repeat(np.diff(cuts), [len(one.start) for one in taken]) if taken else empty,
+        )
 
     def bands(self, count: int) -> list[Band]:
         """At most `count` bands of one round size from address 0 to the highest byte taken; lowest first."""
@@ -162,17 +162,18 @@ def memory_pane(state: State, width: int, height: int, views: MemoryViews) -> Co
     if view is None:
         found.add("the run was timed without placing its tensors: there is no memory to show")
         return found
-    capacity = view.map.capacity_bytes
-    peaks = run.profile.memory
-    now = view.held.at(state.window.cursor_ns)
-    peak = peaks[space].peak_bytes if space in peaks else 0
+    time = state.window.cursor_ns
     name = f"{run.name} " if len(state.runs) > 1 else ""
-    order = " in program order" if width >= _WIDE_CELLS else ""
+    now, capacity = bytes_text(view.held.at(time)), bytes_text(view.map.capacity_bytes)
     found.add(
-        f"{name}{space.upper()} at {clock(state.window.cursor_ns)}: {bytes_text(now)} of {bytes_text(capacity)} a "
-        f"partition, peak {bytes_text(peak)}{order} (m: {other})",
+        f"{name}{space.upper()} at {clock(time)}: {now} of {capacity} a partition (m: {other})",
         "bold",
     )
+    peaks = run.profile.memory
+    peak = bytes_text(peaks[space].peak_bytes) if space in peaks else "nothing"
+    # Engines that run ahead hold more than the program in its order would.
+    most = f"at most {bytes_text(view.most_bytes)}, at {clock(view.most_ns)}"
+    found.add(f"{most}; the report's peak, in program order, {peak}", "dim")
     count = max(_LEAST_BANDS, height - _BESIDE)
     edges = state.window.edges
     for number, band in reversed(list(enumerate(view.bands(count)))):

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from string import ascii_lowercase
 
 import numpy as np
 
+from nki_sim.profiler.app.critical import Critical
 from nki_sim.profiler.app.graph import Graph
 from nki_sim.profiler.app.tally import Tally
-from nki_sim.profiler.app.tracks import Floats, Integers, Longest, Track
+from nki_sim.profiler.app.tracks import Floats, Integers, Level, Longest, Track, apart, most_at_once
 from nki_sim.profiler.lines import lines_of
 from nki_sim.profiler.memory_map import MemoryMap
 from nki_sim.profiler.profile import Profile
+from nki_sim.profiler.reporters.places import shared_file
+from nki_sim.profiler.words import place_text
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.spans import SourceSpan
 from nki_sim.timing.lanes import (
@@ -54,6 +58,9 @@ def stall_letters(causes: Sequence[str]) -> dict[str, str]:
 STALL_LETTERS = stall_letters(STALLS)
 """What the first cell of a wait shows."""
 
+UNFOLDED = 8
+"""Lanes of one queue at most."""
+
 _MOVES = {DMA_LOAD: "load", DMA_STORE: "store"}
 
 
@@ -67,6 +74,7 @@ class Lane:
     wait_starts when the waiting instruction started at last; longest finds the next wait of a length
     by_line     time by source line; by_cause: waiting by STALLS; both over positions
     moved, read, written    running totals of bytes over positions, all 0 for engines
+    at_once     of a queue that moves several transfers at once: how many, over time; else None
     """
 
     name: str
@@ -83,10 +91,26 @@ class Lane:
     moved: Integers
     read: Integers
     written: Integers
+    at_once: Level | None
+
+
+class Arrangement:
+    """Lanes from top to bottom, and where in them each row is."""
+
+    def __init__(self, lanes: Sequence[Lane], rows: int) -> None:
+        self.lanes = lanes
+        self.lane_of_row: Integers = np.zeros(rows, np.int64)
+        self.position_of_row: Integers = np.zeros(rows, np.int64)
+        for number, lane in enumerate(lanes):
+            self.lane_of_row[lane.rows] = number
+            self.position_of_row[lane.rows] = np.arange(len(lane.rows))
 
 
 class Run:
-    """One profile, ready to be looked at. `name` tells it from another run on the same screen."""
+    """One profile, ready to be looked at. `name` tells it from another run on the same screen.
+
+    folded has a lane per queue, unfolded one for each transfer that a queue moves at once; `arranged` is what shows.
+    """
 
     def __init__(self, profile: Profile, name: str = "") -> None:
         self.profile = profile
@@ -95,16 +119,33 @@ class Run:
         self.total_ns = float(profile.total_ns)
         rows = timeline.rows
         self.line_of, self.line_spans = lines_of(timeline)
-        self.lanes = _lanes(self)
-        self.lane_of_row = np.zeros(len(rows), np.int64)
-        self.position_of_row = np.zeros(len(rows), np.int64)
-        for number, lane in enumerate(self.lanes):
-            self.lane_of_row[lane.rows] = number
-            self.position_of_row[lane.rows] = np.arange(len(lane.rows))
+        self.folded = self.arranged = Arrangement(_lanes(self), len(rows))
         self._by_instance: Integers = np.argsort(rows["instance"], kind="stable")
         self._instances: Integers = rows["instance"][self._by_instance].astype(np.int64)
         self.graph = Graph(timeline.waits)
         self._labels: dict[int, str] = {}
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        return self.arranged.lanes
+
+    @property
+    def lane_of_row(self) -> Integers:
+        return self.arranged.lane_of_row
+
+    @property
+    def position_of_row(self) -> Integers:
+        return self.arranged.position_of_row
+
+    @cached_property
+    def unfolded(self) -> Arrangement:
+        lanes = [one for lane in self.folded.lanes for one in _unfold(self, lane)]
+        return Arrangement(lanes, len(self.timeline.rows))
+
+    @cached_property
+    def critical(self) -> Critical:
+        """The critical path."""
+        return Critical(self.profile.critical_path)
 
     @property
     def title(self) -> str:
@@ -115,6 +156,21 @@ class Run:
         low, high = self._instances.searchsorted([instance, instance + 1])
         found: Integers = self._by_instance[low:high]
         return found
+
+    @cached_property
+    def _executions(self) -> Integers:
+        """By row: how many rows of its instruction and kind come before it."""
+        rows = self.timeline.rows
+        key = rows["instruction"].astype(np.int64) * len(KINDS) + rows["kind"]
+        order = np.argsort(key, kind="stable")
+        ordered = key[order]
+        found: Integers = np.empty(len(rows), np.int64)
+        found[order] = np.arange(len(rows)) - ordered.searchsorted(ordered)
+        return found
+
+    def execution(self, row: int) -> int:
+        """Which execution of its instruction a row belongs to, counted from 1."""
+        return int(self._executions[row]) + 1
 
     def row_at(self, lane: int, position: int) -> int:
         return int(self.lanes[lane].rows[position])
@@ -147,10 +203,29 @@ class Run:
         """The line that issued an instruction."""
         return None if instruction < 0 else self.line_spans[int(self.line_of[instruction])]
 
+    @cached_property
+    def file(self) -> str:
+        """The one file all instructions come from, without its folder; "" when there are several or none."""
+        return shared_file(self.profile)
+
+    def place(self, span: SourceSpan | None) -> str:
+        """``line 12`` where one file holds all of the kernel, else ``file.py:12``."""
+        return f"line {span.line}" if span is not None and self.file else place_text(span)
+
+    def line_number(self, span: SourceSpan | None) -> int:
+        """The number of a line in `line_of` and `line_spans`; -1 for a line that issues nothing."""
+        key = ("", 0) if span is None else (span.file, span.line)
+        return self._line_numbers.get(key, -1)
+
+    @cached_property
+    def _line_numbers(self) -> dict[tuple[str, int], int]:
+        return {("", 0) if one is None else (one.file, one.line): number for number, one in enumerate(self.line_spans)}
+
     def prepare(self) -> Run:
         """Compute what panes show of the whole run, so that no key has to; returns the run itself."""
         profile = self.profile
         _ = (profile.lines, profile.stalls, profile.metrics, profile.engines, profile.bottleneck, self.memory)
+        _ = (profile.engine_times, profile.roofline, self.critical, self.unfolded, self.file, self._executions)
         return self
 
     @property
@@ -194,6 +269,20 @@ def _queues(run: Run) -> tuple[Integers, list[str]]:
     return np.array([index[key] for key in keys], np.int64), names
 
 
+def _unfold(run: Run, lane: Lane) -> list[Lane]:
+    """A queue as lanes on which no two transfers overlap, as far as UNFOLDED of them suffice; else the lane itself."""
+    if lane.at_once is None:
+        return [lane]
+    numbers = apart(lane.track.start, lane.track.end, UNFOLDED)
+    moved = np.stack([np.diff(totals) for totals in (lane.moved, lane.read, lane.written)])
+    found = []
+    for number in range(int(numbers.max()) + 1):
+        own = np.flatnonzero(numbers == number)
+        name = lane.name if number == 0 else f"{lane.name} {number + 1}"
+        found.append(_lane(run, name, True, lane.rows[own], lane.by_line.weight[own], moved[:, own]))
+    return found
+
+
 def _lane(run: Run, name: str, is_queue: bool, own: Integers, weight: Floats, moved: Integers) -> Lane:
     rows = run.timeline.rows[own]
     start = rows["start_ns"].copy()
@@ -202,11 +291,13 @@ def _lane(run: Run, name: str, is_queue: bool, own: Integers, weight: Floats, mo
     began = start[held] - lengths
     order = np.argsort(began, kind="stable")
     totals = np.concatenate((np.zeros((3, 1), np.int64), np.cumsum(moved, axis=1)), axis=1)
+    end = rows["issue_end_ns"].copy()
+    several = is_queue and most_at_once(start, end) > 1
     return Lane(
         name=name,
         is_queue=is_queue,
         rows=own,
-        track=Track(start, rows["issue_end_ns"].copy()),
+        track=Track(start, end),
         waits=Track(began[order], start[held][order]),
         wait_codes=rows["stall"][held][order].astype(np.int64),
         wait_positions=held,
@@ -217,4 +308,5 @@ def _lane(run: Run, name: str, is_queue: bool, own: Integers, weight: Floats, mo
         moved=totals[0],
         read=totals[1],
         written=totals[2],
+        at_once=Level(start, end, np.ones(len(start))) if several else None,
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from nki_sim.profiler.app.app import ViewApp
+from nki_sim.profiler.app.state import PANES
 from nki_sim.profiler.profile import Profile
 
 
@@ -30,7 +31,9 @@ async def _picture(profiles: Sequence[Profile], keys: Sequence[str], size: tuple
         one = app.state.selected
         if one is not None and one.instruction >= 0:
             app.charges.compute(one.run, one.instruction)
-            app.redraw()
+        if PANES[app.state.pane] == "advice":
+            app.advisor.finish(app.state.run)
+        app.redraw()
         await pilot.pause()
         svg = app.export_screenshot(title="nki-sim view", simplify=True)
         return _steady(svg), screen_text(app)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from nki_sim.profiler.app.lanes import clock
 from nki_sim.profiler.app.model import Run
-from nki_sim.profiler.app.panes import Content
+from nki_sim.profiler.app.panes import Content, Entry
 from nki_sim.profiler.app.state import State
 from nki_sim.profiler.app.text import columns
-from nki_sim.profiler.words import bytes_text, percent, place_text, time_text
+from nki_sim.profiler.app.tracks import Integers
+from nki_sim.profiler.critical_path import DMA_BUSY
+from nki_sim.profiler.words import bytes_text, percent, time_text
 from nki_sim.program.spans import SourceSpan
 from nki_sim.timing.lanes import STALLS
 
@@ -60,8 +63,9 @@ class RegionSummary:
 def summarise(run: Run, low_ns: float, high_ns: float, lines: int = _LINES) -> RegionSummary:
     """The region's lanes and its `lines` longest lines. Neighbouring regions add up to the region of both."""
     shares = []
-    by_line = np.zeros((len(run.lanes), max(1, len(run.line_spans))))
-    for number, lane in enumerate(run.lanes):
+    by_line = np.zeros((len(run.folded.lanes), max(1, len(run.line_spans))))
+    lanes = run.folded.lanes
+    for number, lane in enumerate(lanes):
         first, stop = (int(i) for i in lane.track.start.searchsorted([low_ns, high_ns]))
         causes = lane.by_cause.within(first, stop)
         order = [int(i) for i in np.argsort(-causes, kind="stable") if causes[i] > 1e-6]
@@ -74,19 +78,17 @@ def summarise(run: Run, low_ns: float, high_ns: float, lines: int = _LINES) -> R
                 moved_bytes=int(lane.moved[stop] - lane.moved[first]),
                 read_bytes=int(lane.read[stop] - lane.read[first]),
                 written_bytes=int(lane.written[stop] - lane.written[first]),
-                waited_ns={STALLS[i]: float(causes[i]) for i in order},
+                waited_ns={DMA_BUSY if lane.is_queue else STALLS[i]: float(causes[i]) for i in order},
             )
         )
     longest = by_line.max(axis=0, initial=0.0)
-    where = by_line.argmax(axis=0) if len(run.lanes) else np.zeros(len(longest), np.int64)
+    where = by_line.argmax(axis=0) if len(lanes) else np.zeros(len(longest), np.int64)
     top = [int(i) for i in np.argsort(-longest, kind="stable")[:lines] if longest[i] > 1e-6]
     return RegionSummary(
         low_ns=low_ns,
         high_ns=high_ns,
         lanes=shares,
-        lines=[
-            LineShare(span=run.line_spans[i], lane=run.lanes[where[i]].name, busy_ns=float(longest[i])) for i in top
-        ],
+        lines=[LineShare(span=run.line_spans[i], lane=lanes[where[i]].name, busy_ns=float(longest[i])) for i in top],
     )
 
 
@@ -116,14 +118,31 @@ def region_pane(state: State, width: int) -> Content:
     bandwidth = state.run.profile.target["hbm.bandwidth_bytes_per_ns"]
     share = percent((read + written) / (length * bandwidth) if length else 0.0)
     found.add(f"HBM: {bytes_text(read)} read, {bytes_text(written)} written, {share} of its bandwidth")
-    found.head("lines", "by the instructions that start here")
-    for text in columns(
+    if not one.lines:
+        return found
+    found.head("lines", "busy with what starts here; J K choose one and go to it")
+    table = columns(
         [
-            (f"  {time_text(entry.busy_ns)}", entry.lane, place_text(entry.span),
+            (time_text(entry.busy_ns), entry.lane, state.run.place(entry.span),
              "" if entry.span is None else entry.span.text.strip())
             for entry in one.lines
         ],
         right=(0,),
-    ):  # fmt: skip
-        found.add(text)
+    )  # fmt: skip
+    for used, text in zip(one.lines, table, strict=True):
+        entry = Entry(
+            line=len(found.lines),
+            what=state.run.place(used.span),
+            rows=partial(_rows, state.run, used.span, low, high),
+        )
+        found.choice(text, entry, state.entry)
     return found
+
+
+def _rows(run: Run, span: SourceSpan | None, low_ns: float, high_ns: float) -> Integers:
+    """The rows of a line that start in a stretch of time, in order of start."""
+    rows = run.timeline.rows
+    own = (run.line_of[rows["instruction"]] == run.line_number(span)) & (rows["start_ns"] >= low_ns)
+    found = np.flatnonzero(own & (rows["start_ns"] < high_ns))
+    ordered: Integers = found[np.argsort(rows["start_ns"][found], kind="stable")]
+    return ordered

@@ -5,7 +5,7 @@ at lines, ``#12`` at instructions; ``op:``, ``tensor:`` and ``line:`` say where 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from nki_sim.profiler.app.model import Run
 from nki_sim.profiler.app.tracks import Floats, Integers
 from nki_sim.program.access import AccessPattern
+from nki_sim.program.spans import SourceSpan
 
 _LINE = re.compile(r"^(?:line:)?(?P<file>[^\s:]*?):?(?P<line>\d+)$")
 _KINDS = ("op", "tensor", "line")
@@ -56,6 +57,7 @@ class SearchIndex:
                 if type(operand) is AccessPattern:
                     pairs.setdefault(operand.tensor.index, []).append(number)
         self._tensors = [(t.name.lower(), pairs[t.index]) for t in timeline.program.tensors if t.index in pairs]
+        self._pairs = pairs
         self._unnamed = {f"%{index}": numbers for index, numbers in pairs.items()}
         self._sites = sites
 
@@ -80,6 +82,30 @@ class SearchIndex:
             numbers += [n for name, found in self._tensors if name and rest in name for n in found]
         return self._found(query, {"op": "operation ", "tensor": "tensor "}.get(kind, "") + rest, numbers)
 
+    def rows_on(self, spans: Sequence[SourceSpan]) -> Integers:
+        """The rows of instructions that these lines issue or lead to; else those that touch what they allocate."""
+        places = [(span.file.lower(), span.line) for span in spans]
+        numbers = [number for file, line in places for number in self._on_line(file, line)]
+        if not numbers:
+            numbers = [number for file, line in places for number in self._allocated_on(file, line)]
+        return self._rows(numbers)
+
+    def _allocated_on(self, file: str, line: int) -> list[int]:
+        """The instructions that touch a tensor allocated on a line."""
+        program = self.run.timeline.program
+        sites: dict[int, bool] = {}
+        found: list[int] = []
+        for tensor in program.tensors:
+            if tensor.index not in self._pairs:
+                continue
+            if tensor.site not in sites:
+                sites[tensor.site] = any(
+                    span.line == line and span.file.lower() == file for span in program.spans(tensor.site)
+                )
+            if sites[tensor.site]:
+                found += self._pairs[tensor.index]
+        return found
+
     def _on_line(self, file: str, line: int) -> list[int]:
         program = self.run.timeline.program
         found: list[int] = []
@@ -91,13 +117,22 @@ class SearchIndex:
         return found
 
     def _found(self, query: str, what: str, numbers: Iterable[int]) -> Found:
+        return found_rows(self.run, query, what, self._rows(numbers))
+
+    def _rows(self, numbers: Iterable[int]) -> Integers:
+        """The rows of instructions, in order of start."""
         rows = self.run.timeline.rows
         chosen = np.zeros(len(self.run.timeline.instructions) + 1, bool)
         wanted = np.fromiter(numbers, np.int64)
         chosen[wanted[wanted < len(chosen) - 1]] = True
         hits = np.flatnonzero(chosen[rows["instruction"]])
-        hits = hits[np.argsort(rows["start_ns"][hits], kind="stable")]
-        starts = rows["start_ns"][hits]
-        lanes = self.run.lane_of_row[hits]
-        by_lane = {int(lane): starts[lanes == lane] for lane in np.unique(lanes)}
-        return Found(query=query.strip(), what=what, rows=hits, starts=starts, by_lane=by_lane)
+        ordered: Integers = hits[np.argsort(rows["start_ns"][hits], kind="stable")]
+        return ordered
+
+
+def found_rows(run: Run, query: str, what: str, rows: Integers) -> Found:
+    """`rows`, in order of start, as what a search finds."""
+    starts = run.timeline.rows["start_ns"][rows]
+    lanes = run.lane_of_row[rows]
+    by_lane = {int(lane): starts[lanes == lane] for lane in np.unique(lanes)}
+    return Found(query=query.strip(), what=what, rows=rows, starts=starts, by_lane=by_lane)

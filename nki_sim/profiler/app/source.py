@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import linecache
+from functools import partial
+
+import numpy as np
 
 from nki_sim.profiler.app.drawing import shade
 from nki_sim.profiler.app.model import Run
-from nki_sim.profiler.app.panes import Content
+from nki_sim.profiler.app.panes import Content, Entry
 from nki_sim.profiler.app.state import State
+from nki_sim.profiler.app.tracks import Integers
 from nki_sim.profiler.lines import LineUse
 from nki_sim.profiler.words import percent, time_text
 from nki_sim.program.spans import SourceSpan
@@ -18,7 +22,10 @@ _TIMES_FROM_CELLS = 100
 
 
 def source_pane(state: State, width: int) -> Content:
-    """The file of the selected instruction (else of the hottest line); columns: heat, time, share, busiest lane."""
+    """The file of the selected instruction (else of the hottest line); columns: heat, time, share, busiest lane.
+
+    Entries are the lines that took time.
+    """
     found = Content()
     run = state.run
     one = state.selected
@@ -26,10 +33,13 @@ def source_pane(state: State, width: int) -> Content:
     if one is not None and one.instruction >= 0:
         spans = run.timeline.spans(one.instruction)
     uses = run.profile.lines
+    if state.pointed is not None:
+        spans = (state.pointed,)
     if not spans:
         spans = tuple(use.span for use in uses[:1] if use.span is not None)
     if not spans:
-        found.add("no line is known: the kernel's source is not at hand")
+        executed = len(run.timeline.rows) > 0
+        found.add("no line is known: the kernel's source is not at hand" if executed else "nothing was executed")
         return found
     file = spans[0].file
     text = linecache.getlines(file)
@@ -40,11 +50,15 @@ def source_pane(state: State, width: int) -> Content:
     hottest = max((use.longest_ns for use in uses), default=0.0) or 1.0
     here = spans[0].line
     callers = {span.line for span in spans[1:] if span.file == file}
-    found.lines.append(
-        [(file.rsplit("/", 1)[-1], "bold"), ("  > issued here, ^ called from here; heat by the busiest lane", "dim")]
-    )
+    meaning = "> selected, ^ its caller; J K next, previous line with time"
+    found.head_lines.append([(file.rsplit("/", 1)[-1], "bold"), (f"  {meaning}", "dim")])
     for number, content in enumerate(text, start=1):
         use = heat.get(number)
+        if use is not None:
+            rows = partial(_rows, run, use.span)
+            found.entries.append(Entry(line=len(found.lines), what=run.place(use.span), rows=rows))
+            if number <= here:
+                found.chosen = len(found.entries) - 1
         mark = ">" if number == here else "^" if number in callers else " "
         head, style = _heat(run, use, hottest, width >= _TIMES_FROM_CELLS)
         found.lines.append(
@@ -54,8 +68,16 @@ def source_pane(state: State, width: int) -> Content:
                 (content.rstrip("\n").expandtabs(4), "bold" if mark == ">" else ""),
             ]
         )
-    found.focus = here
+    found.focus = here - 1
     return found
+
+
+def _rows(run: Run, span: SourceSpan | None) -> Integers:
+    """The rows of the instructions of a line, in order of start."""
+    rows = run.timeline.rows
+    found = np.flatnonzero(run.line_of[rows["instruction"]] == run.line_number(span))
+    ordered: Integers = found[np.argsort(rows["start_ns"][found], kind="stable")]
+    return ordered
 
 
 def _heat(run: Run, use: LineUse | None, hottest: float, times: bool) -> tuple[str, str]:

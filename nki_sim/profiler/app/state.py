@@ -1,17 +1,17 @@
-"""State: what is on the screen, and what each command does to it. Plain Python; the widgets only draw it."""
+"""State: what is on the screen, and what moves and shows do to it. Plain Python; the widgets only draw it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nki_sim.profiler.app.model import Lane, Run
-from nki_sim.profiler.app.search import Found, SearchIndex
+from nki_sim.profiler.app.model import UNFOLDED, Lane, Run
+from nki_sim.profiler.app.search import Found, SearchIndex, found_rows
 from nki_sim.profiler.app.window import Window
-from nki_sim.profiler.words import time_text
-from nki_sim.timing.lanes import STALLS, TRANSFER, TRIGGER
+from nki_sim.program.spans import SourceSpan
+from nki_sim.timing.lanes import TRANSFER, TRIGGER
 
-PANES = ("instruction", "region", "source", "memory", "summary")
+PANES = ("instruction", "region", "source", "memory", "summary", "path", "stalls", "advice")
 _FRAME_MARGIN = 1.0
 _LINKS_SHOWN = 200
 
@@ -49,6 +49,8 @@ class State:
     chosen      position the cursor was put on by a jump; None: whatever lies in the cursor's cell
     mark        the cell where a region was begun; region: the region, kept or following the cursor
     pane        index into PANES; message: what the last command has to say
+    entry       index of the entry chosen in the pane; pointed: its line, where no instruction could be gone to
+    path_shown  whether the lanes mark the critical path; on_path: whether the path's pane follows its steps
     """
 
     def __init__(self, runs: Sequence[Run], cells: int = 60) -> None:
@@ -63,8 +65,12 @@ class State:
         self.pane = 0
         self.space = "sbuf"
         self.message = ""
+        self.entry: int | None = None
+        self.pointed: SourceSpan | None = None
+        self.path_shown = False
+        self.on_path = False
         self._indices: dict[int, SearchIndex] = {}
-        self._history: list[tuple[int, int | None, float]] = []
+        self._history: list[tuple[int, str, int, float]] = []
         if self.places:
             self._start_at_first()
 
@@ -212,7 +218,7 @@ class State:
 
     def jump(self, run: int, row: int) -> None:
         """Put the cursor on a row, remembering where it was."""
-        self._history.append((self.current, self.chosen, self.window.cursor_ns))
+        self._history.append(self._whereabouts())
         one = self.runs[run]
         place = Place(run, int(one.lane_of_row[row]))
         self.select(int(one.position_of_row[row]), self.places.index(place))
@@ -222,7 +228,28 @@ class State:
         if not self._history:
             self.message = "no jump to go back from"
             return
-        self.current, self.chosen, time = self._history.pop()
+        self._return_to(self._history.pop())
+
+    def _whereabouts(self) -> tuple[int, str, int, float]:
+        """Run, lane, row that was jumped to (-1 for none) and time: where the cursor is, however lanes are arranged."""
+        lane = self.lane
+        assert lane is not None
+        row = -1 if self.chosen is None else int(lane.rows[self.chosen])
+        return self.places[self.current].run, lane.name, row, self.window.cursor_ns
+
+    def _return_to(self, whereabouts: tuple[int, str, int, float]) -> None:
+        number, name, row, time = whereabouts
+        run = self.runs[number]
+        if row >= 0:
+            lane, self.chosen = int(run.lane_of_row[row]), int(run.position_of_row[row])
+        else:
+            # A lane that was unfolded is now part of the one whose name its own begins with.
+            names = [lane.name for lane in run.lanes]
+            lane, self.chosen = (
+                max((n for n in range(len(names)) if name.startswith(names[n])), key=lambda n: len(names[n])),
+                None,
+            )
+        self.current = self.places.index(Place(number, lane))
         self.window = self.window.with_cursor(time)
 
     def neighbour(self, by: int) -> None:
@@ -240,49 +267,25 @@ class State:
             return
         self.select(position)
 
-    def stall(self, by: int, *, everywhere: bool = False) -> None:
-        """To the next or previous instruction that waited for at least half a cell, on this lane or on any."""
-        places = range(len(self.places)) if everywhere else [self.current]
-        least = self.window.cell_ns / 2
-        one = self.selected
-        time = float(one.lane.track.start[one.position]) if one is not None else self.window.cursor_ns
-        best: tuple[float, int, int] | None = None
-        for number in places:
-            place = self.places[number]
-            if place.run != self.places[self.current].run:
-                continue
-            lane = self.runs[place.run].lanes[place.lane]
-            index = _wait_after(lane, time, least) if by > 0 else _wait_before(lane, time, least)
-            if index is not None:
-                at = float(lane.wait_starts[index])
-                if best is None or (at < best[0] if by > 0 else at > best[0]):
-                    best = (at, number, index)
-        if best is None:
-            where = "any lane" if everywhere else self.lane.name if self.lane is not None else "the lane"
-            side = "further" if by > 0 else "earlier"
-            self.message = f"no {side} stall of {time_text(least)} or more on {where}; zoom in for shorter ones"
-            return
-        _, number, index = best
-        place = self.places[number]
-        lane = self.runs[place.run].lanes[place.lane]
-        position = int(lane.wait_positions[index])
-        self.jump(place.run, int(lane.rows[position]))
-        row = self.runs[place.run].timeline.rows[int(lane.rows[position])]
-        self.message = f"waited {time_text(float(row['stall_ns']))}: {STALLS[int(row['stall'])]}"
+    # -- unfolded queues ----------------------------------------------------------------------------------------------
 
-    def follow(self, forward: bool) -> None:
-        """To the predecessor that ended last, or to the first successor."""
-        one = self.selected
-        if one is None:
-            self.message = "nothing selected: the lane is idle here"
+    def unfold(self) -> None:
+        """A lane for each transfer that a queue moves at once, or again one for each queue."""
+        if all(run.unfolded.lanes == run.folded.lanes for run in self.runs):
+            self.message = "no queue moves two transfers at once: there is nothing to unfold"
             return
-        rows = self.successor_rows(one) if forward else self.predecessor_rows(one)
-        if not rows:
-            self.message = "nothing waited for it" if forward else "it waited for nothing"
-            return
-        ends = one.run.timeline.rows["end_ns"]
-        row = rows[0] if forward else max(rows, key=lambda number: float(ends[number]))
-        self.jump(self.places[self.current].run, row)
+        here = self._whereabouts()
+        folded = self.run.arranged is self.run.folded
+        for run in self.runs:
+            run.arranged = run.unfolded if folded else run.folded
+        self.places = _places(self.runs)
+        self._return_to(here)
+        if self.found:
+            both = zip(self.runs, self.found, strict=True)
+            self.found = tuple(found_rows(run, one.query, one.what, one.rows) for run, one in both)
+        full = any(lane.at_once is not None for run in self.runs for lane in run.unfolded.lanes)
+        limit = f"{UNFOLDED} lanes each at most" if full else "no two transfers on one lane"
+        self.message = f"queues unfolded, {limit}; u folds them" if folded else "queues folded"
 
     # -- search -------------------------------------------------------------------------------------------------------
 
@@ -338,26 +341,35 @@ class State:
             self.message = "region begun: move, then v to keep it, z to zoom to it, escape to drop it"
         else:
             self.kept, self.mark = self.region, None
-        self.pane = PANES.index("region")
+        self.show(PANES.index("region"))
 
     def mark_cells(self, first: int, last: int) -> None:
         """The region from one cell of the window to another, both included."""
         low, high = min(first, last), max(first, last) + 1
         start, cell = self.window.start_ns, self.window.cell_ns
         self.mark, self.kept = None, (start + low * cell, start + high * cell)
-        self.pane = PANES.index("region")
+        self.show(PANES.index("region"))
+
+    @property
+    def any_marks(self) -> bool:
+        """Whether there is something for `clear` to drop."""
+        return bool(self.region or self.found or self.path_shown or self.entry is not None)
 
     def clear(self) -> None:
-        """Drop region and search."""
+        """Drop region, search, chosen entry and the marks of the critical path."""
         self.mark = self.kept = None
         self.found = ()
+        self.entry = self.pointed = None
+        self.path_shown = self.on_path = False
 
     def show(self, pane: int) -> None:
+        if pane % len(PANES) != self.pane:
+            self.entry = None
         self.pane = pane % len(PANES)
 
     def other_memory(self) -> None:
         self.space = "psum" if self.space == "sbuf" else "sbuf"
-        self.pane = PANES.index("memory")
+        self.show(PANES.index("memory"))
 
     def _start_at_first(self) -> None:
         """The cursor on the instruction that starts first."""
@@ -383,11 +395,3 @@ def _merged(orders: Sequence[Sequence[str]]) -> list[str]:
                 merged.insert(after, name)
                 after += 1
     return merged
-
-
-def _wait_after(lane: Lane, time_ns: float, least_ns: float) -> int | None:
-    return lane.longest.next(int(lane.wait_starts.searchsorted(time_ns, side="right")), least_ns)
-
-
-def _wait_before(lane: Lane, time_ns: float, least_ns: float) -> int | None:
-    return lane.longest.previous(int(lane.wait_starts.searchsorted(time_ns)) - 1, least_ns)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
+
+_GAPS = re.compile(r"\s+(?!(?:%|[nµm]?s|[KMG]i?B|B)(?!\w))")
+"""Where a line may end."""
 
 Piece = tuple[str, str]
 """(text, rich style); styles only repeat what the characters say."""
@@ -42,12 +46,13 @@ def fit(pieces: Sequence[Piece], width: int) -> Line:
 
 
 def wrap(text: str, width: int, indent: str = "", first: str | None = None, style: str = "") -> list[Line]:
-    """`text` in lines of at most `width` cells at spaces; `first` opens the first line, `indent` the others."""
+    """`text` in lines of at most `width` cells, cut at spaces but not between a number and its unit; `first` opens the
+    first line, `indent` the others."""
     room = max(1, width)
     head = indent if first is None else first
     lines: list[Line] = []
     current = ""
-    for word in text.split():
+    for word in _GAPS.split(text.strip()) if text.strip() else ():
         candidate = f"{current} {word}" if current else word
         if current and cell_len(head) + cell_len(candidate) > room:
             lines.append([(head, ""), (current, style)])

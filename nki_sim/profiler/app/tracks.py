@@ -95,6 +95,33 @@ class Track:
         return kept
 
 
+class Level:
+    """A quantity that steps up and down: its value and its integral at any time."""
+
+    __slots__ = ("before", "times", "values")
+
+    def __init__(self, begins: Floats, ends: Floats, amounts: Floats) -> None:
+        times = np.concatenate((begins, ends))
+        changes = np.concatenate((amounts, -amounts))
+        order = np.argsort(times, kind="stable")
+        self.times = times[order]
+        self.values = np.cumsum(changes[order])
+        self.before = np.concatenate(([0.0], np.cumsum(self.values[:-1] * np.diff(self.times)))) if len(times) else None
+
+    def at(self, time: float) -> float:
+        index = int(self.times.searchsorted(time, side="right")) - 1
+        return float(self.values[index]) if index >= 0 else 0.0
+
+    def integral(self, times: Floats) -> Floats:
+        """From the beginning to each time."""
+        if self.before is None:
+            return np.zeros(len(times))
+        index = self.times.searchsorted(times, side="right") - 1
+        last = np.maximum(index, 0)
+        found: Floats = np.where(index >= 0, self.before[last] + self.values[last] * (times - self.times[last]), 0.0)
+        return found
+
+
 class Longest:
     """Finds the next value that is large enough: pairs, pairs of pairs, ... each with its largest value."""
 
@@ -140,3 +167,26 @@ class Longest:
             near, far = (left, right) if first else (right, left)
             index = near if near < len(here) and here[near] >= least else far
         return index
+
+
+def most_at_once(start: Floats, end: Floats) -> int:
+    """How many of the intervals, in order of start, overlap at most; one that ends as another starts does not."""
+    if not len(start):
+        return 0
+    ended: Integers = np.sort(end).searchsorted(start, side="right")
+    return int((np.arange(1, len(start) + 1) - ended).max())
+
+
+def apart(start: Floats, end: Floats, most: int) -> Integers:
+    """A number for each interval, in order of start, so that those of one number do not overlap: the least that is
+    free. The last of `most` numbers takes whatever finds none."""
+    free: list[float] = []
+    found = np.zeros(len(start), np.int64)
+    for position, (low, high) in enumerate(zip(start.tolist(), end.tolist(), strict=True)):
+        number = next((number for number, until in enumerate(free) if until <= low), len(free))
+        number = min(number, most - 1)
+        if number == len(free):
+            free.append(high)
+        free[number] = max(free[number], high)
+        found[position] = number
+    return found

@@ -51,36 +51,66 @@ class PaneView:
         self._subject: object = None
         self._length = 0
         self._height = 1
+        self._held = 0
 
     def visible(self, content: Content, height: int, subject: object) -> list[Line]:
-        """`height` lines. A new `subject` takes the scroll position back."""
-        self._length, self._height = len(content.lines), max(1, height)
+        """At most `height` lines. A new `subject` takes the scroll position back."""
+        held = content.head_lines[: max(0, height - 1)]
+        self._length, self._height = content.length, max(1, height - len(held))
         if subject != self._subject:
             self._subject = subject
             focus = content.focus
             self.first = 0 if focus is None else focus - self._height // 2
         self.first = max(0, min(self.first, self._length - self._height))
-        return content.lines[self.first : self.first + self._height]
+        self._held = len(held)
+        return [*held, *content.stretch(self.first, self.first + self._height)]
 
     def scroll(self, pages: int) -> None:
         """By pages, one line kept in sight."""
         self.first = max(0, min(self.first + pages * max(1, self._height - 1), self._length - self._height))
 
     @property
-    def position(self) -> str:
-        """``1-12 of 40``, or nothing when everything shows."""
-        if self._length <= self._height:
-            return ""
-        return f"{self.first + 1}-{self.first + self._height} of {self._length}"
+    def position(self) -> tuple[int, int] | None:
+        """(first line shown, lines there are), counted from 1; None when everything shows."""
+        return None if self._length <= self._height else (self.first + 1, self._length)
+
+    def line_at(self, y: int) -> int | None:
+        """The content's line on the pane's line `y`; None for lines that do not scroll."""
+        return None if y < self._held else self.first + y - self._held
 
 
-def pane_title(current: int, position: str, compared: bool) -> Line:
-    """The panes' names, the current one in brackets, and the scroll position."""
-    pieces: list[Piece] = []
-    for number, name in enumerate(PANES):
-        shown = "compare" if compared and name == "summary" else name
-        chosen = number == current
-        text = f"[{number + 1} {shown}]" if chosen else f" {number + 1} {shown} "
-        pieces.append((text, "bold reverse" if chosen else ""))
-    pieces.append((f"   {position}", "dim"))
+_SHORT = {"instruction": "instr"}
+_SHORT_CELLS = 110
+
+
+def pane_title(current: int, position: tuple[int, int] | None, compared: bool, width: int) -> Line:
+    """The panes' names, the current one in brackets, and on the right the scroll position."""
+    names = ["compare" if compared and name == "summary" else name for name in PANES]
+    short = width < _SHORT_CELLS
+    shown = [_SHORT.get(name, name) if short else name for name in names]
+    text = _bar([f"{number} {name}" for number, name in enumerate(shown, 1)], current, shared=short)
+    if len(text) > width:
+        # No room for names but the current one.
+        numbers = [str(number) for number in range(1, len(names) + 1)]
+        numbers[current] += f" {names[current]}"
+        text = _bar(numbers, current, shared=True)
+    text = text.rstrip()
+    first, stop = text.index("["), text.index("]") + 1
+    pieces: list[Piece] = [(text[:first], ""), (text[first:stop], "bold reverse"), (text[stop:], "")]
+    if position is not None:
+        line, length = position
+        where = f"{line}/{length}" if short else f"line {line:,} of {length:,}"
+        pieces.append((where.rjust(max(len(where) + 1, width - len(text))), "dim"))
     return pieces
+
+
+def _bar(names: Sequence[str], current: int, *, shared: bool) -> str:
+    """The names with a blank on either side of each, or one `shared` by neighbours; brackets around the current one."""
+    text = ""
+    for number, name in enumerate(names):
+        left, right = "[]" if number == current else "  "
+        if text and shared:
+            left = "]" if text[-1] == "]" else left
+            text = text[:-1]
+        text += left + name + right
+    return text

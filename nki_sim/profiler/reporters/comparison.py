@@ -25,6 +25,8 @@ def render(found: Comparison, width: int, shown: int = SHOWN) -> Iterator[Render
     before, after = found.bottlenecks
     yield _labelled(found.before, before)
     yield _labelled(found.after, after if after != before else "the same")
+    if found.total.difference and found.why:
+        yield _labelled("why", found.why)
     for title, changes in (
         ("Busy time by engine", found.engines),
         ("Busy time by instruction", found.instructions),
@@ -32,6 +34,7 @@ def render(found: Comparison, width: int, shown: int = SHOWN) -> Iterator[Render
     ):
         yield from _table(title, changes, found, shown)
     yield from _lines(found, width, shown)
+    yield from _table("Why: what the total is made of, along the critical path", found.path, found, shown)
     yield from _table("Why: waits", found.stalls, found, shown)
     yield from _table("Why: transfers and work", found.traffic, found, shown)
     yield from _table("Why: times each input is read", found.reloads, found, shown)

@@ -59,7 +59,7 @@ def fragment(profile: Profile) -> str:
         f'<tr style="white-space:nowrap"><td style="text-align:left">{escape(name)}</td>'
         f"<td>{escape(time_text(use.busy_ns))}</td>"
         f'<td style="min-width:9em;text-align:left">{_bar(use.active_ratio)} '
-        f"{escape(percent(use.active_ratio))}</td></tr>"
+        f'{escape(percent(use.active_ratio))}</td><td style="text-align:left">{escape(use.executed())}</td></tr>'
         for name, use in profile.engines.items()
     )
     lines = "".join(
@@ -140,7 +140,7 @@ def _runs(shares: Sequence[float]) -> Iterable[tuple[int, int, float]]:
 
 def _summary(profile: Profile) -> str:
     cards = [
-        _card(name, use.active_ratio, f"{time_text(use.busy_ns)} · {use.instructions:,}")
+        _card(name, use.active_ratio, f"{time_text(use.busy_ns)} · {use.executed()}")
         for name, use in profile.engines.items()
     ]
     cards += [
@@ -199,9 +199,13 @@ def _advice(profile: Profile) -> str:
         for one in profile.findings
     ]
     text = ""
+    rejected = profile.advised.rejected
     if advised:
         text += "<h2>Advice, by what a replay of the changed program gains</h2>"
         text += _table(("gain", "share", "change", "at"), advised, "nntc")
+    if rejected:
+        others = "".join(f"<li>{escape(one.title)}: {escape(one.why)}</li>" for one in rejected)
+        text += f"<details><summary>Thought of, but no advice: {len(rejected)}</summary><ul>{others}</ul></details>"
     if noticed:
         text += "<h2>Findings</h2>" + _table(("share", "what", "at"), noticed, "ntc")
     return f'<section id="advice">{text}</section>' if text else ""

@@ -32,6 +32,10 @@ def to_json(profile: Profile, *, advice: bool = True) -> dict[str, Any]:
             }
             for one in profile.advice()
         ]
+        found["no_advice"] = [
+            {"title": one.title, "why": one.why, "at": [_place(span) for span in one.lines]}
+            for one in profile.advised.rejected
+        ]
     return found
 
 

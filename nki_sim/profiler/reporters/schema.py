@@ -86,7 +86,7 @@ _FINDINGS = {
     "findings[].share_ratio": Field("1", "how much of the run is concerned"),
     "findings[].evidence.*": Field("see name", "the numbers behind the sentence"),
     "findings[].source": Field("", "document of the rule and of its threshold"),
-    "advice[].code": Field("", "hoist, merge, bfloat16, buffer, queue or engine"),
+    "advice[].code": Field("", "hoist, merge, bfloat16, buffer, queue, engine or unroll"),
     "advice[].title": Field("", "the change"),
     "advice[].how": Field("", "what to write"),
     "advice[].replay": Field("", "what was replayed, with both times"),
@@ -99,6 +99,9 @@ _FINDINGS = {
             "total_ns": "simulated time with the change",
         },
     ),
+    "no_advice[].title": Field("", "another change that was thought of"),
+    "no_advice[].why": Field("", "why it is no advice: what its replay gave, or why it was not replayed"),
+    **_place("no_advice[].at[]", "where it would be made"),
 }
 
 _PATH = {
@@ -147,6 +150,7 @@ FIELDS: Mapping[str, Field] = {
             "busy_ns": "time the engine is occupied; dma: the DMA engines as if they worked together",
             "active_ratio": "busy_ns / total_ns, at most 1",
             "instructions": "instructions executed; dma: transfers",
+            "dma_triggers": "transfers the engine asked for, which keeps it busy too",
         },
     ),
     **_named("metrics", DEFINITIONS),

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nki_sim.profiler.metrics import DEFINITIONS, EXPLORER_NAMES
-from nki_sim.profiler.profile import Profile
+from nki_sim.profiler.profile import EngineUse, Profile
 from nki_sim.profiler.words import bytes_text, percent, time_text
 
 
@@ -31,19 +31,24 @@ def _overview(profile: Profile) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title, left in (("engine", True), ("busy", False), ("share", False), ("executed", False)):
         table.add_column(title, justify="left" if left else "right", no_wrap=True)
-    # Room between the two halves.
-    table.add_column("    metric", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     engines = [
-        (name, time_text(use.busy_ns), percent(use.active_ratio), f"{use.instructions:,}")
+        (name, time_text(use.busy_ns), percent(use.active_ratio), _executed(name, use))
         for name, use in profile.engines.items()
     ]
     metrics = _short(profile)
     for number in range(max(len(engines), len(metrics))):
         engine = engines[number] if number < len(engines) else ("", "", "", "")
         metric = metrics[number] if number < len(metrics) else ("", "")
-        table.add_row(*engine, f"    {metric[0]}", metric[1])
+        table.add_row(*engine, metric[0], metric[1])
     return table
+
+
+def _executed(name: str, use: EngineUse) -> str:
+    if name != "dma":
+        return use.executed("trigger")
+    return f"{use.instructions:,} transfer{'' if use.instructions == 1 else 's'}"
 
 
 def _short(profile: Profile) -> list[tuple[str, str]]:
@@ -62,7 +67,7 @@ def _short(profile: Profile) -> list[tuple[str, str]]:
         ("DMA transfer, row", f"{bytes_text(found.mean_transfer_bytes)}, {bytes_text(found.mean_descriptor_bytes)}")
     )
     if found.slow_clock_ns:
-        rows.append(("lost to a cold clock", time_text(found.slow_clock_ns)))
+        rows.append(("lost to cold clock", time_text(found.slow_clock_ns)))
     elif found.transpose_ratio:
         rows.append(("tensor: transposes", percent(found.transpose_ratio)))
     if profile.memory:
@@ -81,8 +86,8 @@ def definitions(profile: Profile, width: int) -> Iterator[RenderableType]:
     for name, definition in DEFINITIONS.items():
         table.add_row(EXPLORER_NAMES.get(name, _plain(name)), _value(name, getattr(profile.metrics, name)), definition)
     for name, use in profile.engines.items():
-        if name != "dma":
-            meaning = f"time in which the {name} engine takes part in an instruction or trigger / total time"
+        if name not in ("tensor", "dma"):
+            meaning = f"time in which the {name} engine works on an instruction or trigger / total time"
             table.add_row(f"{name}_engine_active_time_percent", percent(use.active_ratio), meaning)
     for space, memory in profile.memory.items():
         meaning = (
