@@ -25,7 +25,9 @@ from nki_sim.frontend.specialise import specialise
 from nki_sim.language.tensor import ndarray
 from nki_sim.memory.accesses import flatten
 from nki_sim.program.collection import no_collection
-from nki_sim.timing import simulate
+from nki_sim.timing import compiled, simulate
+from nki_sim.timing.plan import prepare
+from nki_sim.timing.schedule import Scheduler
 
 ROUNDS = 5
 
@@ -93,13 +95,20 @@ def stages(title: str, kernel: Any, *arrays: Any) -> None:
         return count
 
     def time_it() -> int:
+        """With the compiled model: a process that simulates little never loads it (nki_sim.timing.compiled)."""
         simulate(program, allocation.placement, target)
+        return count
+
+    def time_in_python() -> int:
+        plan = prepare(program, allocation.placement, target, compiled=False)
+        Scheduler(plan, compiled=False).run()
         return count
 
     print(f"  {title} ({count:,} instructions)")
     print(f"    specialise        {rate(lambda: len(trace())):10,.0f} instructions/s (aim 50,000)")
     print(f"    allocate, check   {rate(check):10,.0f} instructions/s")
     print(f"    timing model      {rate(time_it):10,.0f} instructions/s (aim 200,000)")
+    print(f"      before its code is loaded {rate(time_in_python):,.0f} instructions/s")
 
 
 def whole_profiles() -> None:
@@ -133,6 +142,8 @@ def first_call(module: str, name: str, shapes: str) -> None:
 
 def main() -> None:
     print(machine_line())
+    loading, _ = seconds_of(compiled.code)
+    print(f"LLVM and the code of the timing model loaded in {loading:.2f} s")
     print("stages, medians over rounds")
     stages("chain on 128x64 tiles", long_chain, np.ones((128, 64), np.float32))
     stages(

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.fidelity.building import Micro, duration_ns, instructions, interval_ns
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.dtypes import DType, bfloat16, float32
-from nki_sim.timing.clock import ClockGate
+from nki_sim.timing.clock import clock_gate
 from nki_sim.timing.lanes import TRIGGER
 from nki_sim.timing.timeline import Rows, Timeline, machine_rows
 from nki_sim.timing.transfers import transfer_of
@@ -162,7 +162,7 @@ def _descriptor(row_bytes: int) -> float:
 def _casting_descriptor() -> float:
     """One of 512 bytes read in float32 and 256 written in bfloat16."""
     micro = Micro()
-    micro.move(micro.tile(128, partitions=16, dtype=bfloat16), micro.hbm(16, 128))
+    micro.move(micro.tile(128, partitions=1, dtype=bfloat16), micro.hbm(1, 128))
     transfer = transfer_of(micro.program.body[0], micro.target)  # type: ignore[arg-type]
     return transfer.engine_ns / (transfer.descriptors / transfer.engines)
 
@@ -234,7 +234,7 @@ def _throughput(row_bytes: int) -> float:
 
 
 def _clock_window() -> float:
-    return ClockGate(Micro().target).end_ns
+    return clock_gate(Micro().target).end_ns
 
 
 def _spill(target: str = "trn1") -> float:

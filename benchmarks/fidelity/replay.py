@@ -217,6 +217,7 @@ class _Builder:
             read_bytes=count * int(read) if load else 0,
             write_bytes=0 if load else count * int(written),
             moved_bytes=count * max(int(read), int(written)),
+            casts=read != written,
         )
         return Work(kind=TRANSFER, lane=transfer.lane, transfer=transfer)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from nki_sim.timing.records import State
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Holder:
     """One of a list of tensors. Lists that stand in a memory are shared and never change."""
 

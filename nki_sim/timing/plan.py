@@ -13,6 +13,7 @@ from nki_sim.instructions.roles import WRITTEN
 from nki_sim.program.access import AccessPattern
 from nki_sim.program.ir import Instruction, Program, Register, TensorDecl
 from nki_sim.targets import Target
+from nki_sim.timing.compiled import meter
 from nki_sim.timing.costs import CostTable, Work
 from nki_sim.timing.expand import LOOP_BACK, Registers, expand, is_flat
 from nki_sim.timing.lanes import ENGINES
@@ -78,7 +79,7 @@ def prepare(
     *,
     compiled: bool | None = None,
 ) -> Plan:
-    """Expand, price and connect the instructions of `program`; `compiled` as for waits_of."""
+    """Expand, price and connect the instructions of `program`; `compiled`: how, None: as is worth it."""
     instructions = list(program.instructions())
     plan = Plan(program=program, target=target, instructions=instructions)
     costs = CostTable(target)
@@ -128,6 +129,8 @@ def prepare(
             region = pattern.region or _region(pattern, shapes, registers)
             line += (pattern.tensor.index, regions.setdefault(region, len(regions)))
     tape.count = len(instances)
+    if compiled is None:
+        compiled = meter().is_over(tape.count)
     layout = layout_of(program.tensors, placement or {}, _never_written)
     plan.waits = waits_of(tape, layout, shapes, ENGINES, compiled=compiled)
     plan.signatures = len(costs)

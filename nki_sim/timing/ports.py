@@ -3,46 +3,66 @@
 NeuronCore-v2: the two may not use the memory at the same time, the compiler serialises them
 (trainium_inferentia2_arch.rst). NeuronCore-v3 and newer: both at once, but Vector's 2x and 4x modes borrow GpSimd's bus
 (trainium2_arch.rst); assumed: while GpSimd is at work such an instruction runs at 1x. Sharing of one PSUM bank by
-Vector and Scalar has no published cost and none here.
+Vector and Scalar has no published cost and none here. The part of Python that timing/native compiles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from nki_sim.timing.charges import Charge
 from nki_sim.timing.costs import Work
-from nki_sim.timing.lanes import BUS_PORT, GPSIMD, PORTS
+from nki_sim.timing.lanes import BUS_PORT, GPSIMD, PORTS, PSUM_PORT, SBUF_PORT
 from nki_sim.timing.pool import Intervals
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Ports:
-    """All shared ports of a run. Instructions come in the order in which they ask."""
+    """All shared ports of a run. Instructions come in the order in which they ask.
 
-    def __init__(self, hand_over_ns: float) -> None:
-        self._busy = {port: Intervals() for port in PORTS}
-        self._hand_over_ns = hand_over_ns
+    interval_ns   of the instruction placed last, from its start to the next instruction's
+    """
 
-    def place(self, work: Work, start_ns: float) -> tuple[float, float]:
-        """(start, interval) of an instruction that uses `work.ports` and could start at `start_ns`."""
-        interval = work.interval_ns
-        if work.ports == BUS_PORT:
-            bus = self._busy[BUS_PORT]
-            if work.lane == GPSIMD:
-                bus.add(start_ns, start_ns + interval)
-                return start_ns, interval
-            slowed = min(bus.overlap(start_ns, start_ns + interval), work.stream_ns)
-            return start_ns, interval + slowed * (work.speedup - 1.0)
-        used = [self._busy[port] for port in PORTS if port & work.ports]
-        start, waited = start_ns, True
+    hand_over_ns: float
+    sbuf: Intervals = field(default_factory=Intervals)
+    psum: Intervals = field(default_factory=Intervals)
+    bus: Intervals = field(default_factory=Intervals)
+    interval_ns: float = 0.0
+
+    def place(self, charge: Charge, start_ns: float) -> float:
+        """The start of an instruction that uses `charge.ports` and could start at `start_ns`."""
+        interval = charge.interval_ns
+        self.interval_ns = interval
+        if charge.ports == BUS_PORT:
+            if charge.lane == GPSIMD:
+                self.bus.add(start_ns, start_ns + interval)
+                return start_ns
+            slowed = min(self.bus.overlap(start_ns, start_ns + interval), charge.stream_ns)
+            self.interval_ns = interval + slowed * (charge.speedup - 1.0)
+            return start_ns
+        start = start_ns
+        waited = True
         while waited:
-            waited = False
-            for busy in used:
-                free = busy.gap(start, interval)
-                if free > start:
-                    start, waited = free + self._hand_over_ns, True
-        for busy in used:
-            busy.add(start, start + interval)
-        return start, interval
+            before = start
+            start = self.free_at(charge, SBUF_PORT, self.sbuf, start)
+            start = self.free_at(charge, PSUM_PORT, self.psum, start)
+            start = self.free_at(charge, BUS_PORT, self.bus, start)
+            waited = start > before
+        if charge.ports & SBUF_PORT != 0:
+            self.sbuf.add(start, start + interval)
+        if charge.ports & PSUM_PORT != 0:
+            self.psum.add(start, start + interval)
+        if charge.ports & BUS_PORT != 0:
+            self.bus.add(start, start + interval)
+        return start
+
+    def free_at(self, charge: Charge, port: int, busy: Intervals, start_ns: float) -> float:
+        """When an instruction that could start at `start_ns` can have a port, if it needs it."""
+        if charge.ports & port == 0:
+            return start_ns
+        free = busy.gap(start_ns, charge.interval_ns)
+        return free + self.hand_over_ns if free > start_ns else start_ns
 
 
 def shared(works: Iterable[Work]) -> bool:

@@ -1,142 +1,103 @@
 """DmaQueues: triggers of DMA transfers and the queues behind them, from the trigger instruction to the completion.
 
 A queue belongs to a triggering engine and a way of making descriptors. Hardware-made and ready-made descriptors need
-only the engine's sequencer, which goes on while the engine computes; software keeps GpSimd itself busy.
+only the engine's sequencer, which goes on while the engine computes; software keeps GpSimd itself busy. The part of
+Python that timing/native compiles.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from nki_sim.targets import Target
-from nki_sim.timing.lanes import GPSIMD, SYNC
-from nki_sim.timing.pool import DmaPool, Intervals, Ring
-from nki_sim.timing.transfers import Transfer
+from nki_sim.timing.charges import Charge, Queue
+from nki_sim.timing.pool import DmaPool
 
 
-@dataclass(slots=True)
-class _Queue:
-    """One engine's triggers of one kind.
+@dataclass(slots=True, eq=False, repr=False)
+class Request:
+    """What an instruction asks for that is shared, a transfer for the DMA engines; the first to ask is served first.
 
-    next_ns    earliest start of its next trigger
-    taken      times of hoisted triggers, which do not come in order
-    begun_ns   when the first packet of its last transfer passes
-    done_ns    when the last packet of its last load passes
+    arrival_ns   its first packet, if the engines are idle
+    start_ns     the trigger instruction starts; queued: whether it waited for its queue or for software
     """
 
-    ring: Ring | None
-    taken: Intervals = field(default_factory=Intervals)
-    next_ns: float = 0.0
-    begun_ns: float = 0.0
-    done_ns: float = -1.0
-
-
-class Request(NamedTuple):
-    """A stream of instructions that asks for what is shared, a transfer for the DMA engines; the first is served first.
-
-    arrival_ns  its first packet, if the engines are idle
-    instance    which asks; of those who ask at once, the first in the program comes first
-    stream      whose instance it is
-    start_ns    the trigger instruction starts; queued: whether it waited for its queue or for software
-    """
-
-    arrival_ns: float
-    instance: int
-    stream: int
+    arrival_ns: float = 0.0
     start_ns: float = 0.0
     queued: bool = False
 
 
-Passage = tuple[float, float, float, float, float]
-"""What became of one transfer, in ns; a plain tuple, for there are many:
-
-end of the trigger instruction, as long as its queue keeps it; when the engine's sequencer can go on;
-first and last packet of the engines; completion
-"""
-
-
+@dataclass(slots=True, eq=False, repr=False)
 class DmaQueues:
-    """All queues of a run: `request` and `pass_on` in turn, or `request_hoisted` and `pass_hoisted`."""
+    """All queues of a run: `request` and `pass_on` in turn, or `request_hoisted` and `pass_hoisted`.
 
-    def __init__(self, target: Target) -> None:
-        self.pool = DmaPool()
-        self._queues: dict[tuple[int, str], _Queue] = {}
-        self._ring_bytes = target["dma.hwdge_queue_bytes"]
-        self._dispatch_ns = target["dma.hwdge_dispatch_ns"]
-        self._restart_ns = target["dma.restart_ns"]
-        self._lead_ns = target["dma.restart_lead_ns"]
-        # End of GpSimd's last instruction that was no trigger: software prepares nothing before.
-        self.gpsimd_ns = target["launch.gpsimd_ns"]
+    gpsimd_ns   end of GpSimd's last instruction that was no trigger: software prepares nothing before
 
-    def request(self, transfer: Transfer, index: int, free_ns: float, ready_ns: float) -> Request:
+    Of the transfer that was passed last:
+    trigger_end_ns   end of the trigger instruction, as long as its queue keeps it; free_ns: the sequencer can go on
+    done_ns, end_ns  the last packet of the engines, after the first at pool.begun_ns; completion
+    """
+
+    pool: DmaPool
+    dispatch_ns: float
+    restart_ns: float
+    lead_ns: float
+    gpsimd_ns: float
+    trigger_end_ns: float = 0.0
+    free_ns: float = 0.0
+    done_ns: float = 0.0
+    end_ns: float = 0.0
+
+    def request(
+        self, request: Request, charge: Charge, queue: Queue, first_of_all: bool, free_ns: float, ready_ns: float
+    ) -> None:
         """Trigger a transfer after those before it; its engine is free at `free_ns`, its data there at `ready_ns`."""
-        queue = self._queue(transfer)
         start = free_ns if free_ns > ready_ns else ready_ns
         held = queue.next_ns
-        if transfer.prepare_ns and index:
+        if charge.prepare_ns != 0.0 and not first_of_all:
             # Software prepares the next descriptors while those before are triggered, but not before the data are
             # there. Time begins with the first trigger: what prepared that one lies before it.
-            prepared = max(ready_ns, self.gpsimd_ns) + transfer.prepare_ns
-            held = held if held > prepared else prepared
-        queued = held > start
-        if queued:
-            start = held
-        first = start + transfer.first_ns
+            held = max(held, max(ready_ns, self.gpsimd_ns) + charge.prepare_ns)
+        request.queued = held > start
+        request.start_ns = max(start, held)
         # A queue keeps its order.
-        arrival = first if first > queue.begun_ns else queue.begun_ns
-        return Request(arrival, index, transfer.trigger, start, queued)
+        request.arrival_ns = max(request.start_ns + charge.first_ns, queue.begun_ns)
 
-    def pass_on(self, transfer: Transfer, request: Request) -> Passage:
+    def pass_on(self, request: Request, charge: Charge, queue: Queue) -> None:
         """Pass the packets of a transfer that is served now."""
-        queue = self._queue(transfer)
-        passed = self._pass(queue, transfer, request)
-        spaced = request.start_ns + transfer.spacing_ns
-        queue.next_ns = max(spaced, passed[0])
-        return passed
+        self.packets(request, charge, queue)
+        queue.next_ns = max(request.start_ns + charge.spacing_ns, self.trigger_end_ns)
 
-    def request_hoisted(self, transfer: Transfer, index: int, stream: int, ready_ns: float) -> Request:
+    def request_hoisted(
+        self, request: Request, charge: Charge, queue: Queue, first_of_all: bool, ready_ns: float
+    ) -> None:
         """Trigger a load at the first moment its queue has for it, before triggers that came earlier if it can."""
-        queue = self._queue(transfer)
-        ready = ready_ns + (transfer.prepare_ns if index else 0.0)
-        start = queue.taken.gap(ready, transfer.spacing_ns)
-        return Request(start + transfer.first_ns, index, stream, start, start > ready)
+        ready = ready_ns if first_of_all else ready_ns + charge.prepare_ns
+        request.start_ns = queue.taken.gap(ready, charge.spacing_ns)
+        request.queued = request.start_ns > ready
+        request.arrival_ns = request.start_ns + charge.first_ns
 
-    def pass_hoisted(self, transfer: Transfer, request: Request) -> Passage:
+    def pass_hoisted(self, request: Request, charge: Charge, queue: Queue) -> None:
         """As `pass_on`, for a hoisted load."""
-        queue = self._queue(transfer)
-        queue.taken.add(request.start_ns, request.start_ns + transfer.spacing_ns)
-        return self._pass(queue, transfer, request)
+        queue.taken.add(request.start_ns, request.start_ns + charge.spacing_ns)
+        self.packets(request, charge, queue)
 
-    def _pass(self, queue: _Queue, transfer: Transfer, request: Request) -> Passage:
-        begin, done = self.pool.place(request.arrival_ns, transfer.pool_ns)
-        queue.begun_ns = begin
-        if done < begin + transfer.engine_ns:
-            done = begin + transfer.engine_ns
-        trigger_end = request.start_ns + transfer.trigger_ns
-        free = trigger_end
-        if queue.ring is not None:
-            released = queue.ring.push(transfer.moved_bytes, begin, done)
-            if released > trigger_end:
-                trigger_end = released
-            free = trigger_end if transfer.trigger == SYNC else request.start_ns + self._dispatch_ns
-        end = done + transfer.tail_ns
-        if transfer.read_bytes:
-            if 0.0 < queue.done_ns - request.start_ns - transfer.first_ns < self._lead_ns:
+    def packets(self, request: Request, charge: Charge, queue: Queue) -> None:
+        done = self.pool.place(request.arrival_ns, charge.pool_ns)
+        queue.begun_ns = self.pool.begun_ns
+        done = max(done, queue.begun_ns + charge.engine_ns)
+        trigger_end = request.start_ns + charge.trigger_ns
+        self.free_ns = trigger_end
+        ring = queue.ring
+        if ring is not None:
+            trigger_end = max(trigger_end, ring.push(charge.moved_bytes, queue.begun_ns, done))
+            self.free_ns = trigger_end if charge.on_sync else request.start_ns + self.dispatch_ns
+        self.trigger_end_ns = trigger_end
+        self.done_ns = done
+        self.end_ns = done + charge.tail_ns
+        if charge.loads:
+            left = queue.done_ns - request.start_ns - charge.first_ns
+            if left > 0.0 and left < self.lead_ns:
                 # Engines fetch descriptors ahead; those that come when the load before is nearly done meet HBM's
                 # latency anew. Loads behind it do not: their packets pass meanwhile.
-                end += self._restart_ns
+                self.end_ns += self.restart_ns
             queue.done_ns = done
-        return trigger_end, free, begin, done, end
-
-    def _queue(self, transfer: Transfer) -> _Queue:
-        key = (transfer.trigger, transfer.mode)
-        queue = self._queues.get(key)
-        if queue is None:
-            ring = Ring(self._ring_bytes) if transfer.mode == "hwdge" else None
-            queue = self._queues[key] = _Queue(ring)
-        return queue
-
-    def occupies(self, transfer: Transfer) -> bool:
-        """Whether the trigger keeps the engine itself busy and not only its sequencer."""
-        return transfer.trigger == GPSIMD and transfer.mode == "swdge"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _MAX_BUCKETS = 64
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Patch:
     """A region of timing/regions.py."""
 
@@ -23,7 +23,7 @@ class Patch:
     shape: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Record:
     """An access. Track: the lane of an engine, whose last read stands for those before; -1 - instance for others."""
 
@@ -33,7 +33,7 @@ class Record:
     next: Record | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Bucket:
     """Records of one part of a tensor, which reaches over rows and bytes.
 
@@ -54,7 +54,7 @@ class Bucket:
     next: Bucket | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Pieces:
     """The records of a tensor that is accessed in several regions, in buckets of `rows` by `columns` bytes.
 
@@ -70,7 +70,7 @@ class Pieces:
     found: Bucket | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class State:
     """What is remembered of one tensor: nothing, one region (`patch` is set) or several (`pieces` is set).
 

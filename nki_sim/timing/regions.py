@@ -5,7 +5,6 @@ A row is a partition on chip and a line along the last dimension in HBM, so a ti
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -201,30 +200,3 @@ def _gapless(dims: list[Dim]) -> bool:
             return False
         reach = max(reach, stride * (count - 1) + reach)
     return True
-
-
-def rows_overlap(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether the rectangles share a cell."""
-    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
-
-
-def moved(region: Region, rows: int, shift_bytes: int) -> Region:
-    """The same bytes seen from a tensor that starts `rows` and `shift_bytes` earlier."""
-    return (region[0] + rows, region[1] + rows, region[2] + shift_bytes, region[3] + shift_bytes, region[4])
-
-
-def area_bytes(region: Region) -> int:
-    return max(0, region[1] - region[0]) * max(0, region[3] - region[2])
-
-
-def runs(dims: tuple[Dim, ...]) -> tuple[int, int]:
-    """(elements of a contiguous run, number of runs) of free dimensions in order, for DMA descriptors."""
-    total = math.prod(count for _, count in dims)
-    run = 1
-    for stride, count in reversed(dims):
-        if count == 1:
-            continue
-        if stride != run:
-            break
-        run *= count
-    return run, total // run if run else 0

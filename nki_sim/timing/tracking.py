@@ -1,26 +1,19 @@
-"""Tracking: runs timing/dependences.py over the accesses of a program, as Python or compiled.
-
-Compiled it is fifty times as fast, but LLVM and the code have to be loaded first. So a process begins with Python, and
-goes over when it has spent as long on it as the loading takes: short runs never wait, long ones lose little.
-"""
+"""Tracking: runs timing/dependences.py over the accesses of a program, as Python or compiled."""
 
 from __future__ import annotations
 
 import ctypes
-import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import accumulate
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nki_sim.program.ir import TensorDecl
-from nki_sim.timing import dependences, holders, records, reuse, waits
+from nki_sim.timing import dependences, holders
+from nki_sim.timing.compiled import code
 from nki_sim.timing.regions import Region, Shapes, whole
 
 Predecessors = tuple[int, ...]
@@ -28,11 +21,6 @@ Predecessors = tuple[int, ...]
 
 Numbers = npt.NDArray[np.int64]
 
-LOAD_INSTANCES = 40_000
-"""Instances that Python tracks while LLVM and the code are loaded; the code alone: where LLVM is loaded already."""
-LOAD_CODE_INSTANCES = 3_000
-
-_MODULES: tuple[ModuleType, ...] = (records, holders, waits, reuse, dependences)
 _MEET = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 10)
 
 
@@ -82,35 +70,11 @@ def layout_of(
     return Layout(numbers, stretches)
 
 
-def waits_of(
-    tape: Tape, layout: Layout, shapes: Shapes, in_order: int, *, compiled: bool | None = None
-) -> list[Predecessors]:
-    """What each instance on the tape waits for; `compiled`: how to find out, None: as is worth it."""
-    if compiled is None:
-        compiled = _meter().is_over(tape.count)
+def waits_of(tape: Tape, layout: Layout, shapes: Shapes, in_order: int, *, compiled: bool) -> list[Predecessors]:
+    """What each instance on the tape waits for; `compiled`: how to find out."""
     codes, counts = (_run_compiled if compiled else _run)(tape, layout, shapes, in_order)
     ends = accumulate(counts)
     return [tuple(codes[end - count : end]) for end, count in zip(ends, counts, strict=True)]
-
-
-@dataclass(slots=True)
-class _Meter:
-    """How many instances Python has tracked in this process."""
-
-    interpreted: int = 0
-
-    def is_over(self, count: int) -> bool:
-        """Whether `count` more are to be left to compiled code."""
-        if _code.cache_info().currsize:
-            return True
-        self.interpreted += count
-        has_llvm = "nki_sim.engines.jit.compile" in sys.modules
-        return self.interpreted >= (LOAD_CODE_INSTANCES if has_llvm else LOAD_INSTANCES)
-
-
-@lru_cache(maxsize=1)
-def _meter() -> _Meter:
-    return _Meter()
 
 
 def _meet(shapes: Shapes) -> Callable[..., bool]:
@@ -136,7 +100,7 @@ def _run_compiled(tape: Tape, layout: Layout, shapes: Shapes, in_order: int) -> 
     """As `_run`; lists and functions are given by their addresses."""
     from nki_sim.timing.native.link import Memory
 
-    code = _code()
+    entries = code().entries
     memory = Memory()
     states = np.zeros(len(layout.tensors), np.int64)
     patches = np.zeros(len(tape.regions), np.int64)
@@ -145,7 +109,7 @@ def _run_compiled(tape: Tape, layout: Layout, shapes: Shapes, in_order: int) -> 
     tracks, seen, counts = np.zeros((3, tape.count), np.int64)
     latest = np.full(in_order, -1, np.int64)
     meet = _MEET(_meet(shapes))
-    tracking = code.begin(
+    tracking = entries["begin"](
         memory.context,
         states.ctypes.data,
         memories.ctypes.data,
@@ -159,42 +123,8 @@ def _run_compiled(tape: Tape, layout: Layout, shapes: Shapes, in_order: int) -> 
     )
     regions = np.array(list(tape.regions), np.int64)
     tensors = layout.tensors.ctypes.data
-    code.describe(memory.context, tracking, tensors, len(states), regions.ctypes.data, len(patches))
+    entries["describe"](memory.context, tracking, tensors, len(states), regions.ctypes.data, len(patches))
     numbers = np.array(tape.numbers, np.int64)
-    codes = np.zeros(code.follow(memory.context, tracking, numbers.ctypes.data, tape.count), np.int64)
-    code.unload(memory.context, tracking, codes.ctypes.data)
+    codes = np.zeros(entries["follow"](memory.context, tracking, numbers.ctypes.data, tape.count), np.int64)
+    entries["unload"](memory.context, tracking, codes.ctypes.data)
     return codes.tolist(), counts.tolist()
-
-
-@dataclass(frozen=True, slots=True)
-class _Code:
-    """The functions of dependences.py that are called from outside; `library` is what they live in."""
-
-    begin: Callable[..., int]
-    describe: Callable[..., int]
-    follow: Callable[..., int]
-    unload: Callable[..., int]
-    library: object
-
-
-@lru_cache(maxsize=1)
-def _code() -> _Code:
-    from nki_sim.timing.native import translate
-    from nki_sim.timing.native.link import load
-
-    source = "".join(inspect.getsource(module) for module in (*_MODULES, translate))
-    addresses, library = load(functions(), source)
-    word = ctypes.c_int64
-    given = {"begin": 10, "describe": 6, "follow": 4, "unload": 3}
-    entries = {name: ctypes.CFUNCTYPE(word, *[word] * count)(addresses[name]) for name, count in given.items()}
-    return _Code(**entries, library=library)
-
-
-def functions() -> list[Callable[..., Any]]:
-    """All that is compiled."""
-    return [
-        one
-        for module in _MODULES
-        for one in vars(module).values()
-        if inspect.isfunction(one) and one.__module__ == module.__name__
-    ]

@@ -16,7 +16,7 @@ REUSE = 1
 """Write after read, or write after write: the consumer waits for a place, not for a value."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Wait:
     """2 * instance + (READ_AFTER_WRITE or REUSE)."""
 
@@ -24,7 +24,7 @@ class Wait:
     next: Wait | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Tracking:
     """All that is known on the way through a program.
 

@@ -14,6 +14,7 @@ from nki_sim.targets import load
 from nki_sim.timing import simulate
 from nki_sim.timing.lanes import ENGINES
 from nki_sim.timing.plan import prepare
+from nki_sim.timing.schedule import Scheduler
 from tests.timing.brute_force import conflicts
 from tests.timing.building import Timed
 
@@ -97,8 +98,19 @@ def test_no_dependence_without_a_shared_byte(case: Case) -> None:
 @given(programs())
 def test_compiled_code_finds_what_python_finds(case: Case) -> None:
     build, placement = case
-    python, compiled = (prepare(build.program, placement, load("trn2"), compiled=one) for one in (False, True))
-    assert python.waits == compiled.waits
+    python, code = (prepare(build.program, placement, load("trn2"), compiled=one) for one in (False, True))
+    assert python.waits == code.waits
+
+
+@settings(max_examples=100, deadline=None)
+@given(programs(), st.sampled_from(["trn1", "trn2", "trn3"]), st.booleans())
+def test_compiled_code_keeps_the_time_python_keeps(case: Case, target: str, hoisting: bool) -> None:
+    """Ports are shared on trn1 by all that Vector and GpSimd do, on the others by modes of bfloat16."""
+    build, placement = case
+    plan = prepare(build.program, placement, load(target))
+    python, code = (Scheduler(plan, hoisting=hoisting, compiled=one).run() for one in (False, True))
+    assert python.rows.tobytes() == code.rows.tobytes()
+    assert python.transfers.tobytes() == code.transfers.tobytes()
 
 
 def _gapless(pattern: object) -> bool:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nki_sim.timing.native.kinds import NotUnderstood
 from nki_sim.timing.native.link import Memory, load
-from nki_sim.timing.native.translate import NotUnderstood, module_text
+from nki_sim.timing.native.translate import module_text
 
 BASE = 7
 
@@ -79,18 +80,46 @@ def arithmetic(one: int, other: int) -> int:
     return -rest + min(larger, -BASE) * 3
 
 
-FUNCTIONS: list[Callable[..., object]] = [start, half, is_even, collect, total, arithmetic]
+@dataclass(slots=True, eq=False)
+class Gauge:
+    level: float
+    steps: list[float]
+    limit: float = 10.0
+    over: bool = False
+
+    def fill(self, count: int) -> float:
+        """Adds the steps, each halved once the limit is passed; the least step there was."""
+        least = 1e300
+        for place in range(count):
+            step = self.steps[place]
+            self.level += self.scaled(step)
+            least = min(least, step)
+            self.steps[place] = -step
+        return max(least, self.limit) if self.over else least
+
+    def scaled(self, step: float) -> float:
+        self.over = self.over or self.level > self.limit
+        return step / 2 if self.over else 1 * step
+
+
+def whole(number: float, bits: int) -> int:
+    return int(number) + (bits >> 3 & 5)
+
+
+FUNCTIONS: list[Callable[..., object]] = [
+    start, half, is_even, collect, total, arithmetic, whole, Gauge.fill, Gauge.scaled,
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., int]]:
+def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., float]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NKI_SIM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         addresses, library = load(FUNCTIONS, "first")
 
-        def call(name: str, *arguments: int) -> int:
-            word = ctypes.c_int64
-            found: int = ctypes.CFUNCTYPE(word, *[word] * len(arguments))(addresses[name])(*arguments)
+        def call(name: str, *arguments: float, result: type = ctypes.c_int64) -> float:
+            kinds = [ctypes.c_int64 if isinstance(one, int) else ctypes.c_double for one in arguments]
+            found: float = ctypes.CFUNCTYPE(result, *kinds)(addresses[name])(*arguments)
             return found
 
         yield call
@@ -101,12 +130,12 @@ numbers = st.integers(-(2**40), 2**40)
 
 
 @given(numbers, numbers)
-def test_arithmetic(code: Callable[..., int], one: int, other: int) -> None:
+def test_arithmetic(code: Callable[..., float], one: int, other: int) -> None:
     assert code("arithmetic", Memory().context, one, other) == arithmetic(one, other)
 
 
 @given(st.lists(st.integers(-200, 200), max_size=50))
-def test_objects_lists_and_functions_of_python(code: Callable[..., int], values: list[int]) -> None:
+def test_objects_lists_and_functions_of_python(code: Callable[..., float], values: list[int]) -> None:
     def is_wanted(number: int) -> bool:
         return number % 3 != 0
 
@@ -124,7 +153,26 @@ def test_objects_lists_and_functions_of_python(code: Callable[..., int], values:
     assert [bool(one) for one in given_links] == [one is not None for one in links]
 
 
-def test_objects_outgrow_a_piece_of_memory(code: Callable[..., int]) -> None:
+floats = st.floats(-1e6, 1e6)
+
+
+@given(floats, st.lists(floats, max_size=20))
+def test_floats_and_methods(code: Callable[..., float], level: float, steps: list[float]) -> None:
+    """Given as Python has them, the array shared, and taken back."""
+    python, other = Gauge(level, list(steps)), Gauge(level, np.array(steps))  # type: ignore[arg-type]
+    memory = Memory()
+    least = code("Gauge.fill", memory.context, memory.put(other), len(steps), result=ctypes.c_double)
+    assert least == python.fill(len(steps))
+    memory.fetch(other)
+    assert (other.level, other.over, list(other.steps)) == (python.level, python.over, python.steps)
+
+
+@given(floats, numbers)
+def test_conversion_and_bits(code: Callable[..., float], number: float, bits: int) -> None:
+    assert code("whole", Memory().context, number, bits) == whole(number, bits)
+
+
+def test_objects_outgrow_a_piece_of_memory(code: Callable[..., float]) -> None:
     memory = Memory()
     count = 100_000  # links of 24 bytes
     values, links = np.ones(count, np.int64), np.zeros(count, np.int64)

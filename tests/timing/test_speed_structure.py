@@ -20,8 +20,9 @@ from nki_sim import kernel
 from nki_sim.memory import allocate
 from nki_sim.program.ir import Instruction, Program
 from nki_sim.targets import load
-from nki_sim.timing import simulate, tracking
+from nki_sim.timing import compiled, simulate
 from nki_sim.timing.plan import Placement, Plan, prepare
+from nki_sim.timing.schedule import Scheduler
 from tests.timing.building import Timed, first_fit, part, tiled_matmul
 
 TARGET = load("trn2")
@@ -160,23 +161,27 @@ def test_forms_change_nothing_but_speed(function: Any, shapes: list[tuple[int, .
 def test_compiling_changes_nothing_but_speed(function: Any, shapes: list[tuple[int, ...]]) -> None:
     program = function.program(*[np.ones(shape, np.float32) for shape in shapes])
     placement = allocate(program, TARGET).placement
-    python, compiled = (prepare(program, placement, TARGET, compiled=one) for one in (False, True))
-    assert python.waits == compiled.waits
+    plans = [prepare(program, placement, TARGET, compiled=one) for one in (False, True)]
+    assert plans[0].waits == plans[1].waits
+    for hoisting in (False, True):
+        python, code = (Scheduler(plans[0], hoisting=hoisting, compiled=one).run() for one in (False, True))
+        assert python.rows.tobytes() == code.rows.tobytes()
+        assert python.transfers.tobytes() == code.transfers.tobytes()
+        assert (python.total_ns, python.slow_clock_ns) == (code.total_ns, code.slow_clock_ns)
+        assert python.dma_busy_ns == code.dma_busy_ns
 
 
-def test_python_tracks_until_loading_the_code_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    ways: list[bool] = []
-    monkeypatch.setattr(tracking, "_code", lru_cache(lambda: pytest.fail("loaded")))
-    monkeypatch.setattr(tracking, "_meter", lru_cache(tracking._Meter))
-    monkeypatch.setattr(tracking, "LOAD_INSTANCES", 1000)
-    monkeypatch.setattr(tracking, "LOAD_CODE_INSTANCES", 1000)
-    monkeypatch.setattr(tracking, "_run_compiled", lambda *given: ways.append(True) or run(*given))
-    run = tracking._run
-    monkeypatch.setattr(tracking, "_run", lambda *given: ways.append(False) or run(*given))
-    program = many_steps.program(np.ones((128, 64), np.float32), 100)
-    for _ in range(4):
-        prepare(program, None, TARGET)
-    assert ways == [False, False, True, True]
+def test_python_does_it_until_loading_the_code_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "code", lru_cache(lambda: pytest.fail("loaded")))
+    monkeypatch.setattr(compiled, "LOAD_INSTANCES", 1000)
+    monkeypatch.setattr(compiled, "LOAD_CODE_INSTANCES", 1000)
+    meter = compiled._Meter()
+    assert [meter.is_over(400) for _ in range(3)] == [False, False, True]
+
+
+def test_python_leaves_all_to_the_code_once_that_is_loaded() -> None:
+    compiled.code()
+    assert compiled._Meter().is_over(1)
 
 
 @kernel

@@ -169,8 +169,6 @@ def test_small_rows_waste_the_engines() -> None:
 
 def test_pool_fills_gaps_and_never_gives_a_moment_twice() -> None:
     pool = DmaPool()
-    assert pool.place(100, 50) == (100, 150)
-    assert pool.place(0, 30) == (0, 30)
-    assert pool.place(20, 100) == (30, 180)
-    assert pool.place(10, 5) == (180, 185)
+    for ready, work, begun, done in [(100, 50, 100, 150), (0, 30, 0, 30), (20, 100, 30, 180), (10, 5, 180, 185)]:
+        assert (pool.place(ready, work), pool.begun_ns) == (done, begun)
     assert pool.busy_ns == 185

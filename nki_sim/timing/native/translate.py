@@ -1,9 +1,9 @@
 """Translate: functions of a small, typed part of Python, as the text of an LLVM module.
 
-What is understood: integers of 64 bits, booleans, lists of integers or objects that never change their length, and
-objects of dataclasses with such fields, which are never given back one by one; assignments, `if`, `while`, `for` over
-a range, arithmetic, comparisons, `is`, calls of each other. Everything is typed by its annotation or first value. What
-is not understood raises NotUnderstood, so that compiled code means what Python means.
+What is understood: integers of 64 bits, floats, booleans, lists of them or of objects that never change their length,
+and objects of dataclasses with such fields, which are never given back one by one; assignments, `if`, `while`, `for`
+over a range, arithmetic, comparisons, `is`, calls of functions and methods. Everything is typed by its annotation or
+first value. What is not understood raises NotUnderstood, so that compiled code means what Python means.
 """
 
 from __future__ import annotations
@@ -12,21 +12,36 @@ import ast
 import dataclasses
 import inspect
 import textwrap
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
-Kind = Any
-"""int, bool, None, a dataclass, or list[int] and the like."""
+from nki_sim.timing.native.kinds import (
+    Kind,
+    NotUnderstood,
+    Signature,
+    exact,
+    fields_of,
+    llvm,
+    plain,
+    returned_as,
+    signature_of,
+    stored_as,
+)
 
 CONTEXT_WORDS = 3
 """A context is three addresses: of the free memory, of its end, and of a function that gives more of it."""
 
 _WORD = 8
-_COMPARED = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "slt", ast.LtE: "sle", ast.Gt: "sgt", ast.GtE: "sge"}
-_ARITHMETIC = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul"}
+# By kind, then by Python's operator.
+_COMPARED: Mapping[Kind, Mapping[type[ast.cmpop], str]] = {
+    int: {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "slt", ast.LtE: "sle", ast.Gt: "sgt", ast.GtE: "sge"},
+    float: {ast.Eq: "oeq", ast.NotEq: "une", ast.Lt: "olt", ast.LtE: "ole", ast.Gt: "ogt", ast.GtE: "oge"},
+}
+_ARITHMETIC: Mapping[Kind, Mapping[type[ast.operator], str]] = {
+    int: {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.BitAnd: "and", ast.RShift: "ashr"},
+    float: {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"},
+}
 
 _HEAD = f"""
 define internal ptr @allocate(ptr %context, i64 %size) {{
@@ -57,62 +72,26 @@ define internal i64 @floor_divide(i64 %one, i64 %other) {{
   %floor = add i64 %quotient, %less
   ret i64 %floor
 }}
-
-declare i64 @llvm.smin.i64(i64, i64)
-declare i64 @llvm.smax.i64(i64, i64)
 """
 
 
-class NotUnderstood(TypeError):
-    """A piece of Python outside of the part that is translated."""
-
-
 def module_text(functions: Sequence[Callable[..., Any]]) -> str:
-    """The module of `functions`, all of them callable from outside with the address of a context before all else."""
-    signatures = {function.__name__: typing.get_type_hints(function) for function in functions}
+    """The module of `functions` and methods, all callable from outside with the address of a context before all else.
+
+    A function's name is that of its definition, with the class before a method's.
+    """
+    signatures = {function.__qualname__: signature_of(function) for function in functions}
     return _HEAD + "\n".join(_Function(function, signatures).text() for function in functions)
-
-
-@cache
-def _fields(owner: type) -> Mapping[str, tuple[int, Kind, Any]]:
-    """By name of a field: its place, kind and default."""
-    hints = typing.get_type_hints(owner)
-    fields = dataclasses.fields(owner)
-    return {one.name: (place, _plain(hints[one.name]), one.default) for place, one in enumerate(fields)}
-
-
-def _plain(kind: Kind) -> Kind:
-    """The kind without its `| None`."""
-    origin: Any = typing.get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        return next(part for part in typing.get_args(kind) if part is not type(None))
-    return kind
-
-
-def _llvm(kind: Kind) -> str:
-    if kind is int:
-        return "i64"
-    if kind is bool:
-        return "i1"
-    return "ptr"
-
-
-def _returned(kind: Kind) -> str:
-    return "void" if kind is type(None) else _llvm(_plain(kind))
-
-
-def _stored(kind: Kind) -> str:
-    """As `_llvm`, in memory."""
-    return "i8" if kind is bool else _llvm(kind)
 
 
 class _Function:
     """One function on its way to text. Values are (kind, LLVM's name for it)."""
 
-    def __init__(self, function: Callable[..., Any], signatures: Mapping[str, Mapping[str, Kind]]) -> None:
+    def __init__(self, function: Callable[..., Any], signatures: Mapping[str, Signature]) -> None:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
         assert isinstance(tree, ast.FunctionDef)
         self._tree = tree
+        self._name = function.__qualname__
         self._globals = function.__globals__
         self._signatures = signatures
         self._kinds: dict[str, Kind] = {}
@@ -120,22 +99,18 @@ class _Function:
         self._entry: list[str] = []
         self._count = 0
         self._loops: list[tuple[str, str]] = []
-        self._returned = signatures[tree.name].get("return", type(None))
+        self._signature = signatures[self._name]
 
     def text(self) -> str:
-        hints = self._signatures[self._tree.name]
-        names = [argument.arg for argument in self._tree.args.args]
-        for name in names:
-            self._declare(name, _plain(hints[name]))
-            self._add(f"store {_llvm(self._kinds[name])} %{name}.in, ptr %{name}")
+        names = list(self._signature.arguments)
+        for name, kind in self._signature.arguments.items():
+            self._declare(name, kind)
+            self._add(f"store {llvm(self._kinds[name])} %{name}.in, ptr %{name}")
         self._body(self._tree.body)
         if self._open():
-            if self._returned is not type(None):
-                self._add("unreachable")
-            else:
-                self._add("ret void")
-        given = ", ".join(["ptr %context", *(f"{_llvm(self._kinds[name])} %{name}.in" for name in names)])
-        head = f"define {_returned(self._returned)} @{self._tree.name}({given}) {{\nentry:\n"
+            self._add("ret void" if self._signature.returned is type(None) else "unreachable")
+        given = ", ".join(["ptr %context", *(f"{llvm(self._kinds[name])} %{name}.in" for name in names)])
+        head = f"define {returned_as(self._signature.returned)} @{self._name}({given}) {{\nentry:\n"
         return head + "\n".join(f"  {line}" for line in self._entry + self._lines) + "\n}\n"
 
     # -- writing ---------------------------------------------------------------------------------------------------
@@ -166,10 +141,10 @@ class _Function:
 
     def _declare(self, name: str, kind: Kind) -> None:
         self._kinds[name] = kind
-        self._entry.append(f"%{name} = alloca {_llvm(kind)}")
+        self._entry.append(f"%{name} = alloca {llvm(kind)}")
 
     def _no(self, node: ast.AST, why: str = "") -> NotUnderstood:
-        return NotUnderstood(f"{self._tree.name}: {ast.unparse(node)} {why}")
+        return NotUnderstood(f"{self._name}: {ast.unparse(node)} {why}")
 
     # -- statements ------------------------------------------------------------------------------------------------
 
@@ -185,7 +160,7 @@ class _Function:
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             if node.target.id not in self._kinds:
                 hint = eval(ast.unparse(node.annotation), self._globals)
-                self._declare(node.target.id, _plain(hint))
+                self._declare(node.target.id, plain(hint))
             self._assign(node.target, self._value(node.value))
         elif isinstance(node, ast.AugAssign):
             read = ast.copy_location(ast.parse(ast.unparse(node.target), mode="eval").body, node)
@@ -200,8 +175,8 @@ class _Function:
             if node.value is None:
                 self._add("ret void")
             else:
-                kind, value = self._value(node.value)
-                self._add(f"ret {_llvm(kind)} {value}")
+                value = self._fitting(node, self._value(node.value), self._signature.returned)
+                self._add(f"ret {llvm(self._signature.returned)} {value}")
         elif isinstance(node, ast.Break):
             self._add(f"br label %{self._loops[-1][1]}")
         elif isinstance(node, ast.Continue):
@@ -214,24 +189,31 @@ class _Function:
             raise self._no(node)
 
     def _assign(self, target: ast.expr, value: tuple[Kind, str]) -> None:
-        kind, name = value
         if isinstance(target, ast.Name):
             if target.id not in self._kinds:
-                if kind is type(None):
+                if value[0] is type(None):
                     raise self._no(target, "needs an annotation")
-                self._declare(target.id, kind)
-            self._fits(target, kind, self._kinds[target.id])
-            self._add(f"store {_llvm(self._kinds[target.id])} {name}, ptr %{target.id}")
-            return
-        wanted, place = self._place(target)
-        self._fits(target, kind, wanted)
-        if wanted is bool:
-            name = self._new(f"zext i1 {name} to i8")
-        self._add(f"store {_stored(wanted)} {name}, ptr {place}")
+                self._declare(target.id, value[0])
+            wanted, place = self._kinds[target.id], f"%{target.id}"
+            self._add(f"store {llvm(wanted)} {self._fitting(target, value, wanted)}, ptr {place}")
+        else:
+            wanted, place = self._place(target)
+            self._store(self._fitting(target, value, wanted), wanted, place)
 
-    def _fits(self, node: ast.AST, kind: Kind, wanted: Kind) -> None:
-        if kind != wanted and not (kind is type(None) and _llvm(wanted) == "ptr"):
+    def _store(self, name: str, kind: Kind, place: str) -> None:
+        """Into a field or a member of a list."""
+        if kind is bool:
+            name = self._new(f"zext i1 {name} to i8")
+        self._add(f"store {stored_as(kind)} {name}, ptr {place}")
+
+    def _fitting(self, node: ast.AST, value: tuple[Kind, str], wanted: Kind) -> str:
+        """The value where a `wanted` is needed."""
+        kind, name = value
+        if kind is int and wanted is float:
+            return self._as_float(value)
+        if kind != wanted and not (kind is type(None) and llvm(wanted) == "ptr"):
             raise self._no(node, f"is a {wanted}, not a {kind}")
+        return name
 
     def _if(self, node: ast.If) -> None:
         then, other, after = self._label(), self._label(), self._label()
@@ -315,20 +297,26 @@ class _Function:
                 return bool, str(node.value).lower()
             if isinstance(node.value, int):
                 return int, str(node.value)
+            if isinstance(node.value, float):
+                return float, exact(node.value)
         elif isinstance(node, ast.Name):
             if node.id in self._kinds:
                 kind = self._kinds[node.id]
-                return kind, self._new(f"load {_llvm(kind)}, ptr %{node.id}")
-            if isinstance(self._globals.get(node.id), int):
-                return int, str(int(self._globals[node.id]))
+                return kind, self._new(f"load {llvm(kind)}, ptr %{node.id}")
+            known = self._globals.get(node.id)
+            if isinstance(known, (int, float)):
+                return self._value(ast.Constant(known))
         elif isinstance(node, (ast.Attribute, ast.Subscript)):
             kind, place = self._place(node)
-            value = self._new(f"load {_stored(kind)}, ptr {place}")
+            value = self._new(f"load {stored_as(kind)}, ptr {place}")
             return kind, self._new(f"trunc i8 {value} to i1") if kind is bool else value
         elif isinstance(node, ast.BinOp):
             return self._arithmetic(node, node.op, self._value(node.left), self._value(node.right))
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return int, self._new(f"sub i64 0, {self._integer(node.operand)}")
+            kind, value = self._value(node.operand)
+            if kind is float:
+                return float, self._new(f"fneg double {value}")
+            return int, self._new(f"sub i64 0, {self._fitting(node, (kind, value), int)}")
         elif isinstance(node, ast.BoolOp) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
             return self._chosen(node, bool, lambda: (bool, "true"), lambda: (bool, "false"))
         elif isinstance(node, ast.IfExp):
@@ -336,28 +324,33 @@ class _Function:
         elif isinstance(node, ast.Compare) and len(node.ops) == 1:
             return bool, self._compared(node)
         elif isinstance(node, ast.Call) and not node.keywords:
-            if isinstance(node.func, ast.Attribute):
-                return bool, self._asked(node)
-            if isinstance(node.func, ast.Name):
-                return self._called(node, node.func.id)
+            return self._called(node)
         raise self._no(node)
 
     def _integer(self, node: ast.expr) -> str:
-        kind, value = self._value(node)
-        if kind is not int:
-            raise self._no(node, "is no integer")
-        return value
+        return self._fitting(node, self._value(node), int)
+
+    def _as_float(self, value: tuple[Kind, str]) -> str:
+        return self._new(f"sitofp i64 {value[1]} to double") if value[0] is int else value[1]
+
+    def _numbers(self, node: ast.AST, one: tuple[Kind, str], other: tuple[Kind, str]) -> tuple[Kind, str, str]:
+        """The kind that two numbers have in common, and both in it."""
+        kinds = {one[0], other[0]}
+        if kinds == {int}:
+            return int, one[1], other[1]
+        if not kinds <= {int, float}:
+            raise self._no(node, "is not of numbers")
+        return float, self._as_float(one), self._as_float(other)
 
     def _arithmetic(
         self, node: ast.AST, operator: ast.operator, one: tuple[Kind, str], other: tuple[Kind, str]
     ) -> tuple[Kind, str]:
-        if one[0] is not int or other[0] is not int:
-            raise self._no(node, "is not of integers")
-        if isinstance(operator, ast.FloorDiv):
-            return int, self._new(f"call i64 @floor_divide(i64 {one[1]}, i64 {other[1]})")
-        if type(operator) not in _ARITHMETIC:
+        kind, first, second = self._numbers(node, one, other)
+        if kind is int and isinstance(operator, ast.FloorDiv):
+            return int, self._new(f"call i64 @floor_divide(i64 {first}, i64 {second})")
+        if type(operator) not in _ARITHMETIC[kind]:
             raise self._no(node)
-        return int, self._new(f"{_ARITHMETIC[type(operator)]} i64 {one[1]}, {other[1]}")
+        return kind, self._new(f"{_ARITHMETIC[kind][type(operator)]} {llvm(kind)} {first}, {second}")
 
     def _chosen(
         self, test: ast.expr, kind: Kind, yes: Callable[[], tuple[Kind, str]], no: Callable[[], tuple[Kind, str]]
@@ -370,59 +363,74 @@ class _Function:
             self._lines.append(f"{label}:")
             made, value = make()
             kind = made if kind is None or kind is type(None) else kind
-            self._add(f"store {_llvm(made)} {value}, ptr {place}")
+            self._add(f"store {llvm(made)} {value}, ptr {place}")
             self._add(f"br label %{after}")
-        self._entry.append(f"{place} = alloca {_llvm(kind)}")
+        self._entry.append(f"{place} = alloca {llvm(kind)}")
         self._lines.append(f"{after}:")
-        return kind, self._new(f"load {_llvm(kind)}, ptr {place}")
+        return kind, self._new(f"load {llvm(kind)}, ptr {place}")
 
     def _compared(self, node: ast.Compare) -> str:
         (one, name), (other, second) = self._value(node.left), self._value(node.comparators[0])
         operator = node.ops[0]
         if isinstance(operator, (ast.Is, ast.IsNot)):
-            if _llvm(one) != "ptr":
+            if llvm(one) != "ptr":
                 raise self._no(node)
             return self._new(f"icmp {'eq' if isinstance(operator, ast.Is) else 'ne'} ptr {name}, {second}")
-        if one is not int or other is not int or type(operator) not in _COMPARED:
+        kind, first, second = self._numbers(node, (one, name), (other, second))
+        if type(operator) not in _COMPARED[kind]:
             raise self._no(node)
-        return self._new(f"icmp {_COMPARED[type(operator)]} i64 {name}, {second}")
+        return self._new(
+            f"{'icmp' if kind is int else 'fcmp'} {_COMPARED[kind][type(operator)]} {llvm(kind)} {first}, {second}"
+        )
 
     def _place(self, node: ast.expr) -> tuple[Kind, str]:
         """(kind, address) of a field or of a member of a list."""
         if isinstance(node, ast.Attribute):
             owner, address = self._value(node.value)
-            place, kind, _ = _fields(owner)[node.attr]
+            place, kind, _ = fields_of(owner)[node.attr]
             return kind, self._new(f"getelementptr i8, ptr {address}, i64 {_WORD * place}")
         if isinstance(node, ast.Subscript):
             owner, address = self._value(node.value)
             origin: Any = typing.get_origin(owner)
             if origin is not list:
                 raise self._no(node)
-            kind = _plain(typing.get_args(owner)[0])
+            kind = plain(typing.get_args(owner)[0])
             return kind, self._new(f"getelementptr i64, ptr {address}, i64 {self._integer(node.slice)}")
         raise self._no(node)
 
-    def _called(self, node: ast.Call, name: str) -> tuple[Kind, str]:
+    def _called(self, node: ast.Call) -> tuple[Kind, str]:
+        if isinstance(node.func, ast.Attribute):
+            owner, address = self._value(node.func.value)
+            if node.func.attr in fields_of(owner):
+                return bool, self._asked(node)
+            return self._call(node, f"{owner.__name__}.{node.func.attr}", [(owner, address)])
+        name = ast.unparse(node.func)
         if name in ("min", "max") and len(node.args) == 2:
-            one, other = (self._integer(argument) for argument in node.args)
-            return int, self._new(f"call i64 @llvm.s{name}.i64(i64 {one}, i64 {other})")
-        if name in self._signatures:
-            hints = dict(self._signatures[name])
-            returned = _plain(hints.pop("return", type(None)))
-            given = ["ptr %context"]
-            for argument, wanted in zip(node.args, hints.values(), strict=True):
-                kind, value = self._value(argument)
-                self._fits(argument, kind, _plain(wanted))
-                given.append(f"{_llvm(_plain(wanted))} {value}")
-            call = f"call {_returned(returned)} @{name}({', '.join(given)})"
-            if returned is type(None):
-                self._add(call)
-                return returned, ""
-            return returned, self._new(call)
+            kind, one, other = self._numbers(node, *(self._value(argument) for argument in node.args))
+            # As Python: the first unless the second is beyond it.
+            compare = f"{'icmp' if kind is int else 'fcmp'} {_COMPARED[kind][ast.Lt if name == 'min' else ast.Gt]}"
+            beyond = self._new(f"{compare} {llvm(kind)} {other}, {one}")
+            return kind, self._new(f"select i1 {beyond}, {llvm(kind)} {other}, {llvm(kind)} {one}")
+        if name == "int" and len(node.args) == 1:
+            return int, self._new(f"fptosi double {self._as_float(self._value(node.args[0]))} to i64")
         made = self._globals.get(name)
         if isinstance(made, type) and dataclasses.is_dataclass(made):
             return made, self._made(node, made)
-        raise self._no(node)
+        return self._call(node, name, [])
+
+    def _call(self, node: ast.Call, name: str, values: list[tuple[Kind, str]]) -> tuple[Kind, str]:
+        """Call a translated function with `values` before the arguments of the call."""
+        if name not in self._signatures:
+            raise self._no(node)
+        signature = self._signatures[name]
+        values = values + [self._value(argument) for argument in node.args]
+        kinds = signature.arguments.values()
+        given = [f"{llvm(k)} {self._fitting(node, v, k)}" for v, k in zip(values, kinds, strict=True)]
+        call = f"call {returned_as(signature.returned)} @{name}({', '.join(['ptr %context', *given])})"
+        if signature.returned is type(None):
+            self._add(call)
+            return signature.returned, ""
+        return signature.returned, self._new(call)
 
     def _asked(self, node: ast.Call) -> str:
         """The answer of a Python function in a field, which takes integers and says yes or no."""
@@ -432,14 +440,11 @@ class _Function:
 
     def _made(self, node: ast.Call, made: type) -> str:
         """A new object."""
-        fields = list(_fields(made).values())
+        fields = list(fields_of(made).values())
         values = [self._value(argument) for argument in node.args]
         values += [self._value(ast.Constant(default)) for _, _, default in fields[len(values) :]]
         address = self._new(f"call ptr @allocate(ptr %context, i64 {_WORD * len(fields)})")
-        for (place, wanted, _), (kind, value) in zip(fields, values, strict=True):
-            self._fits(node, kind, wanted)
+        for (place, wanted, _), value in zip(fields, values, strict=True):
             at = self._new(f"getelementptr i8, ptr {address}, i64 {_WORD * place}")
-            if wanted is bool:
-                value = self._new(f"zext i1 {value} to i8")
-            self._add(f"store {_stored(wanted)} {value}, ptr {at}")
+            self._store(self._fitting(node, value, wanted), wanted, at)
         return address
