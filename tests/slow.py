@@ -9,6 +9,8 @@ from __future__ import annotations
 
 SLOW: tuple[str, ...] = (
     "tests/app/test_app.py::test_every_key_shows_what_it_should",
+    "tests/app/test_panes.py::test_runs_of_nothing_and_of_one_instruction_take_every_key",
+    "tests/app/test_panes.py::test_the_views_of_path_stalls_and_advice",
     "tests/app/test_touched.py",
     "tests/bad_kernels/test_bad_kernels.py::test_mended_kernel_passes_and_runs_on_both_engines",
     "tests/bad_kernels/test_coverage.py",
@@ -29,8 +31,12 @@ SLOW: tuple[str, ...] = (
     "tests/language/test_functions.py::test_matmul_and_transpose",
     "tests/language/test_plain_indexing.py::test_quick_and_general_indexing_agree",
     "tests/profiler/test_advice.py::test_gains_are_those_of_the_changed_program_and_values_stay",
+    "tests/timing/test_dependences.py::test_compiled_code",
     "tests/timing/test_dependences.py::test_every_consumer_starts_after_its_producers",
     "tests/timing/test_dependences.py::test_no_dependence_without_a_shared_byte",
+    "tests/timing/test_mlp_kernels.py",
+    "tests/timing/test_trn2_kernels.py::test_kernels_from_source",
+    "tests/timing/test_trn2_kernels.py::test_removing_work",
     "tests/tutorials",
 )
 """Beginnings of test names as pytest prints them."""

@@ -125,9 +125,9 @@ def find(documents: Sequence[Document], kernel: str) -> Document:
 
 
 def parse_limit(text: str) -> float:
-    """``1%`` or ``0.01`` as a ratio. Raises ValueError."""
+    """``1%`` or ``0.01`` as a ratio; from 1 on only with a percent sign, as 1 is meant as 1 %. Raises ValueError."""
     bare = text.strip()
     value = float(bare.removesuffix("%")) / 100.0 if bare.endswith("%") else float(bare)
-    if not 0.0 <= value < float("inf"):
+    if not 0.0 <= value < (float("inf") if bare.endswith("%") else 1.0):
         raise ValueError(f"{text!r} is not a share such as 1% or 0.01")
     return value

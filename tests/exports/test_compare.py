@@ -165,12 +165,12 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
         baseline.load(tmp_path / "x.json")
 
 
-@pytest.mark.parametrize("text, value", [("1%", 0.01), ("0.5 %", 0.005), ("0", 0.0), ("0.02", 0.02)])
+@pytest.mark.parametrize("text, value", [("1%", 0.01), ("0.5 %", 0.005), ("0", 0.0), ("0.02", 0.02), ("150%", 1.5)])
 def test_limits_are_shares(text: str, value: float) -> None:
     assert baseline.parse_limit(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("text", ["-1%", "one", "inf", "%", "nan"])
+@pytest.mark.parametrize("text", ["-1%", "one", "inf", "%", "nan", "1", "2.5"])
 def test_other_limits_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
         baseline.parse_limit(text)

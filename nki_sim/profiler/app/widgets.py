@@ -88,8 +88,9 @@ def pane_title(current: int, position: tuple[int, int] | None, compared: bool, w
     names = ["compare" if compared and name == "summary" else name for name in PANES]
     short = width < _SHORT_CELLS
     shown = [_SHORT.get(name, name) if short else name for name in names]
+    where = "" if position is None else "{}/{}".format(*position) if short else "line {:,} of {:,}".format(*position)
     text = _bar([f"{number} {name}" for number, name in enumerate(shown, 1)], current, shared=short)
-    if len(text) > width:
+    if len(text.rstrip()) + len(where) + bool(where) > width:
         # No room for names but the current one.
         numbers = [str(number) for number in range(1, len(names) + 1)]
         numbers[current] += f" {names[current]}"
@@ -97,9 +98,7 @@ def pane_title(current: int, position: tuple[int, int] | None, compared: bool, w
     text = text.rstrip()
     first, stop = text.index("["), text.index("]") + 1
     pieces: list[Piece] = [(text[:first], ""), (text[first:stop], "bold reverse"), (text[stop:], "")]
-    if position is not None:
-        line, length = position
-        where = f"{line}/{length}" if short else f"line {line:,} of {length:,}"
+    if where:
         pieces.append((where.rjust(max(len(where) + 1, width - len(text))), "dim"))
     return pieces
 
