@@ -1,7 +1,8 @@
 """Compiled: the code of the modules that are in the part of Python which timing/native compiles, and when it is used.
 
-Compiled they are fifty times as fast, but LLVM and the code have to be loaded first. So a process begins with Python,
-and goes over when it has spent as long on it as the loading takes: short runs never wait, long ones lose little.
+Compiled they are faster (`python -m benchmarks.bench_rates` prints both rates), but LLVM and the code have to be loaded
+first. So a process begins with Python, and goes over when it has spent as long on it as the loading takes: short runs
+never wait, long ones lose little.
 """
 
 from __future__ import annotations

@@ -13,9 +13,6 @@ from nki_sim.program.ir import Instruction
 from nki_sim.targets import Target
 from nki_sim.timing.lanes import DMA_COPY, DMA_LOAD, DMA_STORE, GPSIMD, LANE_OF, SYNC
 
-_SMALLEST_CUT_BYTES = 512
-"""nki-dma-overview.rst: transfers under 512 bytes are inefficient."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
@@ -68,11 +65,12 @@ def contiguous_run(pattern: AccessPattern) -> int:
     return count if stride == 1 else 1
 
 
-def descriptors_of(dst: AccessPattern, src: AccessPattern, limit_bytes: int, engines: int = 1) -> tuple[int, int]:
-    """(number, bytes of the larger side) of the runs contiguous on both sides, cut at `limit_bytes`.
+def descriptors_of(dst: AccessPattern, src: AccessPattern, target: Target) -> tuple[int, int]:
+    """(number, bytes of the larger side) of the runs contiguous on both sides, cut where one is too long.
 
-    Between two places in HBM a run is cut for all `engines` to take part (assumed), but not under 512 bytes.
+    Between two places in HBM a run is cut for all engines to take part (assumed), down to `shortest_cut_bytes`.
     """
+    limit_bytes = int(target["dma.descriptor_max_bytes"])
     elements = max(1, src.elements)
     size = max(dst.dtype.itemsize, src.dtype.itemsize)
     one, other = contiguous_run(dst), contiguous_run(src)
@@ -80,7 +78,8 @@ def descriptors_of(dst: AccessPattern, src: AccessPattern, limit_bytes: int, eng
     # Runs of unequal length cut each other; where the shorter divides the longer, nothing is left over.
     count = ceil(elements / run) if max(one, other) % run == 0 else ceil(elements / one) + ceil(elements / other)
     if not dst.on_chip and not src.on_chip:
-        limit_bytes = min(limit_bytes, max(_SMALLEST_CUT_BYTES, ceil(elements * size / engines)))
+        shortest = int(target["dma.shortest_cut_bytes"])
+        limit_bytes = min(limit_bytes, max(shortest, ceil(elements * size / target["dma.engines"])))
     run_bytes = max(1, elements * size // count)
     if run_bytes > limit_bytes:
         pieces = ceil(run_bytes / limit_bytes)
@@ -120,8 +119,7 @@ def transfer_of(instruction: Instruction, target: Target) -> Transfer:
     else:
         lane = DMA_COPY
     mode = choose_mode(instruction, dst, src, target)
-    limit, engines = int(target["dma.descriptor_max_bytes"]), int(target["dma.engines"])
-    descriptors, run_bytes = descriptors_of(dst, src, limit, engines)
+    descriptors, run_bytes = descriptors_of(dst, src, target)
     return priced(
         target,
         lane=lane,
